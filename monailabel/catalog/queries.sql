@@ -1,0 +1,273 @@
+-- Every question and statement of the catalog, each under its name, with a sentence that says what it does.
+
+-- name: settings
+-- All settings.
+SELECT name, value FROM setting;
+
+-- name: set_setting
+-- Write one setting.
+INSERT INTO setting (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
+
+-- name: item
+-- One item, with what is known of the bytes of its newest version.
+SELECT i.id, i.image_id, i.tag, i.ext, i.info, i.state, i.listed, i.version, i.inode, i.seq, i.mark,
+       v.sha256, v.size, v.mtime_ns, v.link
+FROM item i JOIN version v ON v.item = i.id AND v.number = i.version
+WHERE i.image_id = :image_id AND i.tag = :tag;
+
+-- name: listed_info
+-- The info and extension of a listed item.
+SELECT info, ext, mark FROM item WHERE image_id = :image_id AND tag = :tag AND listed = 1;
+
+-- name: items_of
+-- An image's listed items: its labels in the order of their creation, itself under the tag ''.
+SELECT tag, ext FROM item WHERE image_id = :image_id AND listed = 1 ORDER BY born;
+
+-- name: rows_of
+-- All items of an image, removed and missing ones too.
+SELECT tag, state FROM item WHERE image_id = :image_id ORDER BY born;
+
+-- name: image_ids
+-- The ids of all listed images as one JSON array, in the order of listing.
+SELECT json_group_array(image_id ORDER BY born) FROM item WHERE tag = '' AND listed = 1;
+
+-- name: page_of_images
+-- The ids of up to :limit listed images after the one given, in the order of listing.
+SELECT image_id FROM item
+WHERE tag = '' AND listed = 1
+  AND born > coalesce((SELECT born FROM item WHERE image_id = :after AND tag = ''), 0)
+ORDER BY born LIMIT :limit;
+
+-- name: labelled
+-- The ids of the images that have a listed label of a tag (with one of these structures), in the order of the images.
+SELECT json_group_array(i.image_id ORDER BY i.born)
+FROM item i JOIN item l ON l.image_id = i.image_id AND l.tag = :tag AND l.listed = 1
+WHERE i.tag = '' AND i.listed = 1
+  AND (:structures IS NULL OR EXISTS (
+        SELECT 1 FROM json_each(l.info, '$.label_info') s
+        WHERE s.type = 'object' AND s.value ->> '$.name' IN (SELECT value FROM json_each(:structures))));
+
+-- name: unlabelled
+-- The ids of all other listed images.
+SELECT json_group_array(i.image_id ORDER BY i.born)
+FROM item i LEFT JOIN item l ON l.image_id = i.image_id AND l.tag = :tag AND l.listed = 1
+WHERE i.tag = '' AND i.listed = 1
+  AND (l.id IS NULL OR :structures IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM json_each(l.info, '$.label_info') s
+        WHERE s.type = 'object' AND s.value ->> '$.name' IN (SELECT value FROM json_each(:structures))));
+
+-- name: first_unlabelled
+-- The listed image without a final label that stands first.
+SELECT image_id, handed FROM item WHERE tag = '' AND listed = 1 AND final = 0 ORDER BY born LIMIT 1;
+
+-- name: least_handed
+-- When the image that waits longest was handed out, and the range of those that wait as long.
+SELECT handed, min(born), max(born) FROM item INDEXED BY item_waiting
+WHERE tag = '' AND listed = 1 AND final = 0
+  AND handed = (SELECT min(handed) FROM item INDEXED BY item_waiting WHERE tag = '' AND listed = 1 AND final = 0);
+
+-- name: waiting_from
+-- The first image from a place on that was handed out at that time and has no final label.
+SELECT image_id, handed FROM item INDEXED BY item_waiting
+WHERE tag = '' AND listed = 1 AND final = 0 AND handed = :handed AND born >= :born
+ORDER BY born LIMIT 1;
+
+-- name: handed
+-- When each of the given images was last handed out.
+SELECT i.image_id, i.handed FROM json_each(:ids) s JOIN item i ON i.image_id = s.value AND i.tag = '';
+
+-- name: tallies
+-- How many images and labels of each tag are listed.
+SELECT tag, n FROM tally WHERE n > 0;
+
+-- name: pairs
+-- Id, image extension and label extension of every image with a listed label of a tag.
+SELECT i.image_id, i.ext, l.ext, coalesce(i.mark, l.mark)
+FROM item i JOIN item l ON l.image_id = i.image_id AND l.tag = :tag AND l.listed = 1
+WHERE i.tag = '' AND i.listed = 1 ORDER BY i.born;
+
+-- name: document
+-- The whole datastore as datastore_v2.json has it, or only the images given.
+SELECT json_object(
+    'name', (SELECT value FROM setting WHERE name = 'name'),
+    'description', (SELECT value FROM setting WHERE name = 'description'),
+    'images_dir', (SELECT value FROM setting WHERE name = 'images_dir'),
+    'labels_dir', (SELECT value FROM setting WHERE name = 'labels_dir'),
+    'objects', json((
+        SELECT json_group_object(i.image_id, json_object(
+            'image', json_object('ext', i.ext, 'info', json(i.info)),
+            'labels', json(coalesce((
+                SELECT json_group_object(l.tag, json_object('ext', l.ext, 'info', json(l.info)) ORDER BY l.born)
+                FROM item l WHERE l.image_id = i.image_id AND l.tag <> '' AND l.listed = 1), '{}')))
+            ORDER BY i.born)
+        FROM item i WHERE i.tag = '' AND i.listed = 1
+          AND (:ids IS NULL OR i.image_id IN (SELECT value FROM json_each(:ids))))));
+
+-- name: pretty
+-- A document with the indent of two that datastore_v2.json has.
+SELECT json_pretty(:document, '  ');
+
+-- name: files_of_images
+-- What a scan compares the images' folder with.
+SELECT image_id, ext, state, inode FROM item WHERE tag = '';
+
+-- name: files_of_tag
+-- What a scan compares a tag's folder with.
+SELECT image_id, ext, state, inode FROM item WHERE tag = :tag;
+
+-- name: tags
+-- Every tag that a label ever had.
+SELECT DISTINCT tag FROM item WHERE tag <> '';
+
+-- name: put_item
+-- Write an item's newest state; a new one, or one that had been removed, goes to the end of the listing.
+INSERT INTO item (image_id, tag, ext, info, state, listed, final, handed, version, inode, born, seq, mark)
+VALUES (:image_id, :tag, :ext, :info, :state, :listed, :final, :handed, :version, :inode,
+        (SELECT coalesce(max(born), 0) + 1 FROM item), :seq, :mark)
+ON CONFLICT (image_id, tag) DO UPDATE SET
+    ext = excluded.ext, info = excluded.info, state = excluded.state, listed = excluded.listed,
+    handed = excluded.handed, version = excluded.version, inode = excluded.inode, seq = excluded.seq,
+    mark = coalesce(excluded.mark, item.mark), born = iif(item.state = 2, excluded.born, item.born)
+RETURNING id;
+
+-- name: list_labels
+-- List an image's present labels, or none of its labels.
+UPDATE item SET listed = (state = 0 AND :listed) WHERE image_id = :image_id AND tag <> '';
+
+-- name: has_final
+-- Whether an image has a label 'final' whose file is there.
+SELECT EXISTS (SELECT 1 FROM item WHERE image_id = :image_id AND tag = 'final' AND listed = 1);
+
+-- name: set_info
+-- Write an item's info.
+UPDATE item SET info = :info, handed = :handed, seq = :seq WHERE id = :id;
+
+-- name: set_inode
+-- Note that a file is the same though its folder entry is new.
+UPDATE item SET inode = :inode WHERE id = :id;
+
+-- name: set_mark
+-- Tie an item to the change under way.
+UPDATE item SET mark = :mark WHERE id = :id;
+
+-- name: put_version
+-- Add a version.
+INSERT INTO version (item, number, ext, sha256, size, mtime_ns, made_for, kept, link, seq)
+VALUES (:item, :number, :ext, :sha256, :size, :mtime_ns, :made_for, :kept, :link, :seq);
+
+-- name: next_version
+-- The number of an item's next version.
+SELECT coalesce(max(v.number), 0) + 1 FROM item i JOIN version v ON v.item = i.id
+WHERE i.image_id = :image_id AND i.tag = :tag;
+
+-- name: version
+-- One version of an item.
+SELECT number, ext, sha256, size, mtime_ns, made_for, kept, link, seq FROM version
+WHERE item = :item AND number = :number;
+
+-- name: versions
+-- All versions of an item, with the event that made each.
+SELECT v.number, v.ext, v.sha256, v.size, v.mtime_ns, v.made_for, v.kept, v.link, v.seq,
+       e.time, e.actor, e.authenticated, e.action
+FROM item i JOIN version v ON v.item = i.id JOIN event e ON e.seq = v.seq
+WHERE i.image_id = :image_id AND i.tag = :tag ORDER BY v.number;
+
+-- name: keep_version
+-- Note where the bytes of a version lie now, and what they were when they came out.
+UPDATE version SET kept = :kept, sha256 = coalesce(:sha256, sha256), size = coalesce(:size, size)
+WHERE item = :item AND number = :number;
+
+-- name: read_version
+-- Note the checksum of a version whose bytes were read.
+UPDATE version SET sha256 = :sha256 WHERE item = :item AND number = :number AND sha256 IS NULL;
+
+-- name: stamp_version
+-- Note the size and time of the visible file of a version.
+UPDATE version SET size = :size, mtime_ns = :mtime_ns WHERE item = :item AND number = :number;
+
+-- name: unread
+-- Files whose bytes nobody read yet, those that will be handed out next first.
+SELECT i.image_id, i.tag FROM version v JOIN item i ON i.id = v.item AND i.version = v.number
+WHERE v.sha256 IS NULL AND v.kept IS NULL AND v.link IS NULL AND i.listed = 1 AND i.mark IS NULL
+ORDER BY i.tag <> '' OR i.final, i.handed, i.born LIMIT :limit;
+
+-- name: put_mark
+-- Note a change whose files will be put in their places next.
+INSERT INTO mark (id, item, tag, staged, inode, sha256, name, out_name, out_token, out_version)
+VALUES (:id, :item, :tag, :staged, :inode, :sha256, :name, :out_name, :out_token, :out_version);
+
+-- name: marks
+-- The changes whose files may not be in their places yet.
+SELECT id, item, tag, staged, inode, sha256, name, out_name, out_token, out_version FROM mark ORDER BY id;
+
+-- name: mark
+-- One of them.
+SELECT id, item, tag, staged, inode, sha256, name, out_name, out_token, out_version FROM mark WHERE id = :id;
+
+-- name: drop_mark
+-- A change is finished.
+DELETE FROM mark WHERE id = :id;
+
+-- name: free_item
+-- A change of an item is finished.
+UPDATE item SET mark = NULL WHERE mark = :id;
+
+-- name: twin
+-- The present item of another name whose visible file is the same folder entry.
+SELECT image_id FROM item
+WHERE inode = :inode AND state = 0 AND (tag = '') = (:tag = '') AND NOT (image_id = :image_id AND tag = :tag) LIMIT 1;
+
+-- name: item_by_rowid
+-- Which image and tag an item is.
+SELECT image_id, tag, version FROM item WHERE id = :id;
+
+-- name: last_event
+-- Number and chain of the newest event.
+SELECT seq, chain FROM event ORDER BY seq DESC LIMIT 1;
+
+-- name: put_event
+-- Append an event.
+INSERT INTO event (seq, time, actor, authenticated, action, image_id, tag, version, before, after,
+                   content, salt, digest, chain)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: events
+-- Events after a number, in order.
+SELECT seq, time, actor, authenticated, action, image_id, tag, version, before, after, content
+FROM event WHERE seq > :after AND (:image_id IS NULL OR image_id = :image_id) ORDER BY seq LIMIT :limit;
+
+-- name: last_info
+-- The last info that a version of an item had.
+SELECT content FROM event
+WHERE image_id = :image_id AND tag = :tag AND version = :version AND content IS NOT NULL ORDER BY seq DESC LIMIT 1;
+
+-- name: folders
+-- When each folder was last read.
+SELECT path, mtime_ns, inode FROM folder;
+
+-- name: put_folder
+-- Note when a folder was read.
+INSERT INTO folder (path, mtime_ns, inode) VALUES (:path, :mtime_ns, :inode)
+ON CONFLICT (path) DO UPDATE SET mtime_ns = excluded.mtime_ns, inode = excluded.inode;
+
+-- name: drop_folder
+-- Forget a folder that is to be read again.
+DELETE FROM folder WHERE path = :path;
+
+-- name: problems
+-- What scans could not take in.
+SELECT path, what FROM problem ORDER BY path;
+
+-- name: put_problem
+-- Note what a scan could not take in.
+INSERT INTO problem (path, what, orphan) VALUES (:path, :what, :orphan)
+ON CONFLICT (path) DO UPDATE SET what = excluded.what, orphan = excluded.orphan;
+
+-- name: drop_problems
+-- Forget the problems of a folder that is read anew.
+DELETE FROM problem WHERE rtrim(rtrim(path, replace(path, '/', '')), '/') = :folder;
+
+-- name: reread_orphans
+-- Have the folders read again in which labels wait for an image.
+DELETE FROM folder WHERE path IN (
+    SELECT rtrim(rtrim(path, replace(path, '/', '')), '/') FROM problem WHERE orphan = 1);

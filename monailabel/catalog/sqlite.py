@@ -1,0 +1,329 @@
+"""The embedded catalog: one SQLite database in the datastore's folder, read by many and written by one at a time."""
+
+import json
+import os
+import re
+import shutil
+import threading
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib.resources import files
+from typing import Any
+from urllib.parse import quote
+
+import apsw
+
+from monailabel.catalog.transaction import Transaction
+from monailabel.interfaces.exception import DamagedDatastoreException
+from monailabel.models import Item, Mark, State
+
+SCHEMA_VERSION = 1
+_BUSY_MS = 60_000
+_open: "weakref.WeakSet[SqliteCatalog]" = weakref.WeakSet()
+
+
+def _load_queries() -> dict[str, str]:
+    text = files(__package__).joinpath("queries.sql").read_text(encoding="utf-8")
+    parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)
+    return {name: re.sub(r"^--.*\n", "", body, flags=re.MULTILINE).strip() for name, body in zip(parts[1::2], parts[2::2])}
+
+
+QUERIES: Mapping[str, str] = _load_queries()
+
+
+class SqliteCatalog:
+    """Rows of one datastore.
+
+    Reading methods may be called from any thread and see every change that was committed before they were called.
+    Writing goes through `transaction()`, for which the caller holds the datastore's writer's lock.
+    """
+
+    def __init__(self, path: str, *, write_ahead: bool = True) -> None:
+        self.path = path
+        self._write_ahead = write_ahead
+        self._forget_connections()
+        with self._translated(), self.reading() as connection:
+            self._prepare(connection)
+        _open.add(self)
+
+    def close(self) -> None:
+        """Close all connections; what was committed is on the disk already."""
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    # -- connections ---------------------------------------------------------------------------------------------------
+
+    def _forget_connections(self) -> None:
+        # A forked child must neither use nor close its parent's connections.
+        self._inherited = getattr(self, "_idle", [])
+        self._idle: list[apsw.Connection] = []
+        self._watch: apsw.Connection | None = None
+        self._watch_lock = threading.Lock()
+
+    def _connect(self) -> apsw.Connection:
+        connection = apsw.Connection(self.path)
+        connection.set_busy_timeout(_BUSY_MS)
+        if self._write_ahead:
+            connection.pragma("journal_mode", "wal")
+        connection.pragma("synchronous", 2)  # FULL: a commit is on the disk before it is acknowledged
+        connection.pragma("foreign_keys", 1)
+        return connection
+
+    @contextmanager
+    def reading(self) -> Iterator[apsw.Connection]:
+        """Lend a connection; they are kept, for opening one costs more than thirty reads."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._connect()
+        try:
+            yield connection
+        finally:
+            self._idle.append(connection)
+
+    def _prepare(self, connection: apsw.Connection) -> None:
+        found = connection.pragma("user_version")
+        if found == SCHEMA_VERSION:
+            return
+        if found > SCHEMA_VERSION:
+            raise DamagedDatastoreException(
+                f"the catalog {self.path} has schema {found}, this version knows {SCHEMA_VERSION}: update monailabel-datastore"
+            )
+        with self._immediate(connection):
+            for number in range(connection.pragma("user_version") + 1, SCHEMA_VERSION + 1):
+                connection.execute(_migration(number)).get
+            connection.pragma("user_version", SCHEMA_VERSION)
+
+    @contextmanager
+    def _immediate(self, connection: apsw.Connection) -> Iterator[None]:
+        connection.execute("BEGIN IMMEDIATE").get
+        try:
+            yield
+            connection.execute("COMMIT").get
+        except BaseException:
+            with suppress(apsw.Error):
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK").get
+            raise
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (apsw.NotADBError, apsw.CorruptError) as error:
+            raise DamagedDatastoreException(
+                f"the catalog {self.path} is damaged ({error}); set it aside and open the folder again: "
+                "it is rebuilt from the files and the JSON document"
+            ) from error
+        except apsw.FullError as error:
+            raise OSError(28, "no space left on the catalog's disk", self.path) from error
+        except (apsw.IOError, apsw.CantOpenError) as error:
+            raise OSError(5, f"the catalog cannot be read or written ({error})", self.path) from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Change rows: all of it is durable when the block ends, none of it if the block raises."""
+        with self._translated(), self.reading() as connection, self._immediate(connection):
+            yield Transaction(connection, QUERIES)
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    def _get(self, query: str, **values: Any) -> Any:
+        with self.reading() as connection:
+            return connection.execute(QUERIES[query], values).get
+
+    def _all(self, query: str, **values: Any) -> list[Any]:
+        with self.reading() as connection:
+            return connection.execute(QUERIES[query], values).fetchall()
+
+    def stamp(self) -> int:
+        """Give a number that is another one after every commit of any process."""
+        with self._watch_lock:
+            if self._watch is None:
+                self._watch = self._connect()
+            return int(self._watch.pragma("data_version"))
+
+    def settings(self) -> dict[str, str]:
+        """Give name, description, images_dir, labels_dir and the datastore's identity."""
+        return dict(self._all("settings"))
+
+    def item(self, image_id: str, tag: str) -> Item | None:
+        """Give an item, removed and missing ones too."""
+        row = self._get("item", image_id=image_id, tag=tag)
+        return item_of(row) if row else None
+
+    def listed(self, image_id: str, tag: str) -> tuple[str, str, int | None] | None:
+        """Give info (JSON), extension and mark of a listed item."""
+        row: tuple[str, str, int | None] | None = self._get("listed_info", image_id=image_id, tag=tag)
+        return row
+
+    def items_of(self, image_id: str) -> list[tuple[str, str]]:
+        """Give tag and extension of an image's listed items, the image itself under `""`."""
+        return self._all("items_of", image_id=image_id)
+
+    def image_ids(self) -> list[str]:
+        """Give the ids of all listed images in the order of listing."""
+        return _strings(self._get("image_ids"))
+
+    def page_of_images(self, after: str, limit: int) -> list[str]:
+        """Give up to `limit` ids that follow the one given."""
+        return [row[0] for row in self._all("page_of_images", after=after, limit=limit)]
+
+    def labelled(self, tag: str, structures: list[str] | None) -> list[str]:
+        """Give the ids of the images with a label of that tag (that names one of the structures)."""
+        return _strings(self._get("labelled", tag=tag, structures=_json_or_none(structures)))
+
+    def unlabelled(self, tag: str, structures: list[str] | None) -> list[str]:
+        """Give the ids of all other images."""
+        return _strings(self._get("unlabelled", tag=tag, structures=_json_or_none(structures)))
+
+    def tallies(self) -> dict[str, int]:
+        """Give the number of listed labels by tag; images are under `""`."""
+        return dict(self._all("tallies"))
+
+    def pairs(self, tag: str) -> list[tuple[str, str, str, int | None]]:
+        """Give id, image extension, label extension and mark of each image that has a label of that tag."""
+        return self._all("pairs", tag=tag)
+
+    def first_unlabelled(self) -> tuple[str, int] | None:
+        """Give the first image without a final label, and when it was handed out."""
+        row: tuple[str, int] | None = self._get("first_unlabelled")
+        return row
+
+    def waiting_longest(self, place: float) -> tuple[str, int] | None:
+        """Give one of the unlabelled images that were handed out longest ago: the one at `place` (0 to 1) among them."""
+        with self.reading() as connection:
+            handed, first, last = connection.execute(QUERIES["least_handed"]).get
+            if first is None:
+                return None
+            born = first + int(place * (last - first + 1))
+            row: tuple[str, int] = connection.execute(QUERIES["waiting_from"], {"handed": handed, "born": born}).get
+            return row
+
+    def handed(self, ids: list[str]) -> dict[str, int]:
+        """Give when each image was last handed out, in seconds, 0 for never."""
+        return dict(self._all("handed", ids=json.dumps(ids)))
+
+    def document(self, ids: list[str] | None = None) -> str:
+        """Give the document datastore_v2.json as compact JSON, of all images or only of those given."""
+        text: str = self._get("document", ids=_json_or_none(ids))
+        return text
+
+    def snapshot(self) -> tuple[int, str]:
+        """Give the number of the newest event and the document as it is after it, with an indent of two."""
+        with self.reading() as connection:
+            connection.execute("BEGIN").get
+            try:
+                last = connection.execute(QUERIES["last_event"]).get
+                document = connection.execute(QUERIES["document"], {"ids": None}).get
+                return (last[0] if last else 0), connection.execute(QUERIES["pretty"], {"document": document}).get
+            finally:
+                connection.execute("ROLLBACK").get
+
+    def last_event(self) -> int:
+        """Give the number of the newest event, 0 before the first."""
+        row = self._get("last_event")
+        return row[0] if row else 0
+
+    def events(self, after: int, limit: int, image_id: str | None) -> list[tuple[Any, ...]]:
+        """Give events in order."""
+        return self._all("events", after=after, limit=limit, image_id=image_id)
+
+    def versions(self, image_id: str, tag: str) -> list[tuple[Any, ...]]:
+        """Give all versions of an item with the events that made them."""
+        return self._all("versions", image_id=image_id, tag=tag)
+
+    def last_info(self, image_id: str, tag: str, version: int) -> str | None:
+        """Give the content of the last event that speaks of a version."""
+        text: str | None = self._get("last_info", image_id=image_id, tag=tag, version=version)
+        return text
+
+    def marks(self) -> list[Mark]:
+        """Give the changes whose files may not be in their places yet."""
+        return [Mark(*row) for row in self._all("marks")]
+
+    def mark(self, id: int) -> Mark | None:
+        """Give one of them."""
+        row = self._get("mark", id=id)
+        return Mark(*row) if row else None
+
+    def unread(self, limit: int) -> list[tuple[str, str]]:
+        """Give items whose checksum nobody knows yet."""
+        return self._all("unread", limit=limit)
+
+    def tags(self) -> list[str]:
+        """Give every tag that a label ever had."""
+        return [row[0] for row in self._all("tags")]
+
+    def files(self, tag: str) -> list[tuple[Any, ...]]:
+        """Give what a scan compares a folder with."""
+        return self._all("files_of_images") if not tag else self._all("files_of_tag", tag=tag)
+
+    def folders(self) -> dict[str, tuple[int, int]]:
+        """Give time stamp and inode of each folder as they were before it was last read."""
+        return {path: (mtime_ns, inode) for path, mtime_ns, inode in self._all("folders")}
+
+    def problems(self) -> dict[str, str]:
+        """Give what scans could not take in, by relative path."""
+        return dict(self._all("problems"))
+
+
+def item_of(row: tuple[Any, ...]) -> Item:
+    """Make an Item of a row of the query `item`."""
+    rowid, image_id, tag, ext, info, state, listed, version, inode, seq, mark, sha256, size, mtime_ns, link = row
+    return Item(
+        rowid, image_id, tag, ext, json.loads(info), State(state), bool(listed), version, sha256, size, mtime_ns, inode,
+        link, seq, mark,
+    )  # fmt: skip
+
+
+def _strings(array: str) -> list[str]:
+    result: list[str] = json.loads(array)
+    return result
+
+
+def _json_or_none(values: list[str] | None) -> str | None:
+    return None if values is None else json.dumps(values)
+
+
+def _migration(number: int) -> str:
+    folder = files(__package__)
+    path = folder / "schema.sql" if number == 1 else next(
+        p for p in (folder / "migrations").iterdir() if p.name.startswith(f"{number:04d}_")
+    )  # fmt: skip
+    return path.read_text(encoding="utf-8")
+
+
+def _after_fork() -> None:
+    for catalog in list(_open):
+        catalog._forget_connections()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def copy_catalog(source: str, target: str) -> None:
+    """Copy a catalog that others may be writing to, without writing a byte beside it.
+
+    The shared-memory file of SQLite's write-ahead log is opened read-only (https://sqlite.org/wal.html#readonly); where
+    it is missing nobody has the catalog open, and plain copies of the database and its log are consistent.
+    """
+    log = source + "-wal"
+    if not os.path.exists(source + "-shm") or not os.path.exists(log):
+        for suffix in ("", "-wal"):
+            with suppress(FileNotFoundError):
+                shutil.copyfile(source + suffix, target + suffix)
+        return
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    theirs = apsw.Connection(f"file:{quote(source)}?mode=ro&readonly_shm=1", flags=flags)
+    ours = apsw.Connection(target)
+    try:
+        theirs.set_busy_timeout(_BUSY_MS)
+        with ours.backup("main", theirs, "main") as backup:
+            backup.step()
+    finally:
+        theirs.close()
+        ours.close()

@@ -1,0 +1,196 @@
+"""One change of the catalog: its rows and its event, which become durable together."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import apsw
+
+from monailabel.models import Event, Item, Mark, State
+
+FIRST_CHAIN = bytes(32)
+
+
+class Transaction:
+    """What can be written while a transaction is open; `catalog.transaction()` gives one."""
+
+    def __init__(self, connection: apsw.Connection, queries: Mapping[str, str]) -> None:
+        self._connection = connection
+        self._queries = queries
+        last = self._get("last_event")
+        self._seq, self._chain = last or (0, FIRST_CHAIN)
+        self._now = int(time.time() * 1000)
+
+    def _get(self, query: str, **values: Any) -> Any:
+        return self._connection.execute(self._queries[query], values).get
+
+    def _all(self, query: str, **values: Any) -> list[Any]:
+        return self._connection.execute(self._queries[query], values).fetchall()
+
+    @property
+    def next_seq(self) -> int:
+        """The number that the next event will have."""
+        return self._seq + 1
+
+    # -- looking -------------------------------------------------------------------------------------------------------
+
+    def item(self, image_id: str, tag: str) -> Item | None:
+        """Give an item as it is inside this transaction."""
+        from monailabel.catalog.sqlite import item_of
+
+        row = self._get("item", image_id=image_id, tag=tag)
+        return item_of(row) if row else None
+
+    def rows_of(self, image_id: str) -> list[tuple[str, State]]:
+        """Give tag and state of every item of an image."""
+        return [(tag, State(state)) for tag, state in self._all("rows_of", image_id=image_id)]
+
+    def settings(self) -> dict[str, str]:
+        """Give all settings."""
+        return dict(self._all("settings"))
+
+    def twin(self, image_id: str, tag: str, inode: int) -> str | None:
+        """Give the id of another present item that a folding disk keeps under the same folder entry."""
+        found: str | None = self._get("twin", image_id=image_id, tag=tag, inode=inode)
+        return found
+
+    def next_version(self, image_id: str, tag: str) -> int:
+        """Give the number of an item's next version."""
+        return int(self._get("next_version", image_id=image_id, tag=tag))
+
+    def version(self, item: int, number: int) -> tuple[Any, ...] | None:
+        """Give one version's row."""
+        row: tuple[Any, ...] | None = self._get("version", item=item, number=number)
+        return row
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    def set_setting(self, name: str, value: str) -> None:
+        """Write one setting."""
+        self._get("set_setting", name=name, value=value)
+
+    def put_item(self, item: Item) -> int:
+        """Write an item's row, list it (and its labels) if its file is there, and give its row's number."""
+        present = item.state is State.PRESENT
+        image = None if not item.tag else self._get("item", image_id=item.image_id, tag="")
+        listed = present and (not item.tag or bool(image and image[6]))
+        final = 0
+        if not item.tag and present:
+            self._get("list_labels", image_id=item.image_id, listed=1)
+            final = self._get("has_final", image_id=item.image_id)
+        rowid: int = self._get(
+            "put_item", image_id=item.image_id, tag=item.tag, ext=item.ext, info=dump(item.info), state=int(item.state),
+            listed=int(listed), final=final, handed=handed_at(item.info), version=item.version, inode=item.inode,
+            seq=item.seq, mark=item.mark,
+        )  # fmt: skip
+        if not item.tag and not present:
+            self._get("list_labels", image_id=item.image_id, listed=0)
+        if not item.tag and present:
+            self._get("reread_orphans")
+        return rowid
+
+    def put_version(
+        self,
+        rowid: int,
+        item: Item,
+        *,
+        made_for: int | None = None,
+        kept: str | None = None,
+    ) -> None:
+        """Add the version that an item's row now names as its newest."""
+        self._get(
+            "put_version", item=rowid, number=item.version, ext=item.ext, sha256=item.sha256, size=item.size,
+            mtime_ns=item.mtime_ns, made_for=made_for, kept=kept, link=item.link, seq=item.seq,
+        )  # fmt: skip
+
+    def keep_version(self, rowid: int, number: int, kept: str | None, sha256: str | None = None, size: int | None = None) -> None:
+        """Note where a version's bytes lie."""
+        self._get("keep_version", item=rowid, number=number, kept=kept, sha256=sha256, size=size)
+
+    def add_foreign_version(self, rowid: int, ext: str, sha256: str, size: int, kept: str) -> int:
+        """Add a version for bytes that came out of a visible name and that we had not put there."""
+        image_id, tag, _ = self._get("item_by_rowid", id=rowid)
+        number = self.next_version(image_id, tag)
+        self._get(
+            "put_version", item=rowid, number=number, ext=ext, sha256=sha256, size=size, mtime_ns=None, made_for=None,
+            kept=kept, link=None, seq=self.next_seq,
+        )  # fmt: skip
+        self.event(Event("unknown", False, "found", image_id, tag, number, None, sha256, {"ext": ext, "kept": True}))
+        return number
+
+    def read_version(self, rowid: int, number: int, sha256: str) -> None:
+        """Note the checksum of a file whose bytes were read."""
+        self._get("read_version", item=rowid, number=number, sha256=sha256)
+
+    def stamp_version(self, rowid: int, number: int, size: int, mtime_ns: int) -> None:
+        """Note size and time of a visible file."""
+        self._get("stamp_version", item=rowid, number=number, size=size, mtime_ns=mtime_ns)
+
+    def set_info(self, rowid: int, info: dict[str, Any], seq: int) -> None:
+        """Write an item's info."""
+        self._get("set_info", id=rowid, info=dump(info), handed=handed_at(info), seq=seq)
+
+    def set_inode(self, rowid: int, inode: int | None) -> None:
+        """Note that the same file has a new folder entry."""
+        self._get("set_inode", id=rowid, inode=inode)
+
+    def put_mark(self, mark: Mark) -> None:
+        """Note that a change's files are about to be put in their places, and tie the item to it."""
+        self._get("put_mark", **dataclasses.asdict(mark))
+        self._get("set_mark", id=mark.item, mark=mark.id)
+
+    def drop_mark(self, id: int) -> None:
+        """Note that a change is finished."""
+        self._get("free_item", id=id)
+        self._get("drop_mark", id=id)
+
+    def put_folder(self, path: str, mtime_ns: int, inode: int) -> None:
+        """Note the time stamp of a folder before it was read."""
+        self._get("put_folder", path=path, mtime_ns=mtime_ns, inode=inode)
+
+    def drop_folder(self, path: str) -> None:
+        """Have a folder read again at the next refresh."""
+        self._get("drop_folder", path=path)
+
+    def replace_problems(self, folder: str, found: dict[str, tuple[str, bool]]) -> None:
+        """Note by relative path what could not be taken in from a folder, and whether it is a label without image."""
+        self._get("drop_problems", folder=folder)
+        for path, (what, orphan) in found.items():
+            self._get("put_problem", path=path, what=what, orphan=int(orphan))
+
+    def event(self, event: Event) -> int:
+        """Append an event, sealed into the chain, and give its number."""
+        content = None if event.content is None else dump(event.content)
+        salt = os.urandom(16)
+        digest = hashlib.sha256(salt + (content or "").encode()).digest()
+        seq = self._seq + 1
+        row = (
+            seq, self._now, event.actor, int(event.authenticated), event.action, event.image_id, event.tag,
+            event.version, event.before, event.after,
+        )  # fmt: skip
+        chain = seal(self._chain, row, digest)
+        self._connection.execute(self._queries["put_event"], (*row, content, salt, digest, chain)).get
+        self._seq, self._chain = seq, chain
+        return seq
+
+
+def seal(before: bytes, row: tuple[Any, ...], digest: bytes) -> bytes:
+    """Give an event's link in the chain: a SHA-256 over the link before it, the event, and its content's digest."""
+    return hashlib.sha256(before + json.dumps(row, ensure_ascii=True).encode() + digest).digest()
+
+
+def dump(value: dict[str, Any]) -> str:
+    """Write JSON in ASCII, so that its text can stand in any document."""
+    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+
+def handed_at(info: dict[str, Any]) -> int:
+    """Give when a strategy last handed out the image with that info, in seconds since 1970, 0 for never."""
+    strategies = info.get("strategy")
+    entries = strategies.values() if isinstance(strategies, dict) else ()
+    times = [e.get("ts") for e in entries if isinstance(e, dict)]
+    return max((int(t) for t in times if isinstance(t, (int, float)) and not isinstance(t, bool) and abs(t) < 2**53), default=0)

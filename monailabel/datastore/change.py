@@ -1,0 +1,148 @@
+"""How a change is kept: staged without a lock, committed with its event, published in one step, finished by anyone.
+
+    stage    the new bytes are written under a random name and synced          (nothing is changed yet)
+    commit   rows, event and a mark become durable in one transaction          (from here the change is acknowledged)
+    publish  the staged file takes its visible name; what lay there is kept    (tried again by whoever comes next)
+
+A mark says what waits where. It stands until the folders' entries are durable, and goes with the next transaction.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from monailabel.catalog.sqlite import SqliteCatalog
+from monailabel.catalog.transaction import Transaction
+from monailabel.datastore.actor import Actor
+from monailabel.datastore.edit import Edit
+from monailabel.files.folder import Came, Folder
+from monailabel.files.locking import FolderLock
+from monailabel.models import Mark
+
+logger = logging.getLogger(__name__)
+
+on_step: Callable[[str], None] | None = None
+"""Called with "stage", "commit", "publish" or "done" when a change enters that step; for tests that interrupt it."""
+
+
+def enter(step: str) -> None:
+    """Tell whoever watches that a change enters a step."""
+    if on_step is not None:
+        on_step(step)
+
+
+class Changes:
+    """The one door through which anything in a datastore changes."""
+
+    def __init__(
+        self, catalog: SqliteCatalog, images: Folder, labels: Folder, lock: FolderLock, *, private: bool = False
+    ) -> None:
+        self._catalog = catalog
+        self._private = private  # a private copy of the catalog: the files are not ours to move
+        self._images = images
+        self._labels = labels
+        self._lock = lock
+        self._published: dict[int, list[Came]] = {}  # what we put in place ourselves since it was last settled
+        self.waiting = threading.Event()  # set while marks stand that nobody has settled
+
+    def folder(self, tag: str) -> Folder:
+        """Give the folder of the images (tag `""`) or of the labels."""
+        return self._labels if tag else self._images
+
+    @contextmanager
+    def begin(self, actor: Actor) -> Iterator[Edit]:
+        """Make a change: durable and visible when the block ends, undone if it raises.
+
+        Waits for the writer's lock and first finishes whatever another writer left unfinished.
+        """
+        with self._lock:
+            standing, stuck = self._finish()
+            enter("commit")
+            with self._catalog.transaction() as transaction:
+                for mark, came in standing:
+                    _settle(transaction, mark, came)
+                edit = Edit(transaction, self.folder, actor, stuck)
+                yield edit
+            self._published.clear()
+            self.waiting.clear()
+            if edit.marks:
+                enter("publish")
+                self._publish_all(edit.marks)
+            enter("done")
+
+    def settle(self, actor: Actor) -> None:
+        """Finish what is unfinished, without a change of one's own."""
+        if not self._private and self._catalog.marks():
+            with self.begin(actor):
+                pass
+
+    def sweep(self) -> None:
+        """Remove what dead writers left in the staging."""
+        with self._lock:
+            wanted = {t for m in self._catalog.marks() for t in (m.staged, m.out_token) if t}
+            for folder in {f.staging: f for f in (self._images, self._labels)}.values():
+                folder.sweep(wanted)
+
+    def renew(self) -> None:
+        """Forget what a parent process had under way."""
+        self._lock.renew()
+        self._published.clear()
+
+    # -- publishing ----------------------------------------------------------------------------------------------------
+
+    def _publish_all(self, marks: list[Mark]) -> None:
+        self.waiting.set()
+        for mark in marks:
+            try:
+                self._published[mark.id] = self._publish(mark)
+            except OSError as error:  # the change is acknowledged: whoever comes next tries again
+                logger.warning("%r is saved but not in its place yet: %s", mark.name, error)
+
+    def _publish(self, mark: Mark) -> list[Came]:
+        folder = self.folder(mark.tag)
+        if mark.staged:
+            folder.put(mark.staged, mark.inode, mark.sha256, mark.name)
+        if mark.out_name and mark.out_token and mark.out_token != mark.staged:
+            folder.withdraw(mark.out_name, mark.out_token)
+        tokens = dict.fromkeys(t for t in (mark.staged, mark.out_token) if t)
+        return [came for token in tokens if (came := folder.keep(token))]
+
+    def _finish(self) -> tuple[list[tuple[Mark, list[Came]]], dict[int, OSError]]:
+        """Publish every mark that stands and make it durable; give what came out, and the items that are stuck."""
+        done: list[tuple[Mark, list[Came]]] = []
+        stuck: dict[int, OSError] = {}
+        for mark in [] if self._private else self._catalog.marks():
+            try:
+                came = self._published.get(mark.id)
+                if came is None:
+                    came = self._publish(mark)
+                done.append((mark, came))
+            except OSError as error:
+                stuck[mark.item] = error
+        self._sync(done)
+        return done, stuck
+
+    def _sync(self, done: list[tuple[Mark, list[Came]]]) -> None:
+        names = {(m.tag, name.rpartition("/")[0]): name for m, _ in done for name in (m.name, m.out_name) if name}
+        for (tag, _), name in names.items():
+            self.folder(tag).sync(name)
+        for tag, token in {(m.tag, c.token[:2]): (m.tag, c.token) for m, came in done for c in came}.values():
+            self.folder(tag).sync_kept(token)
+
+
+def _settle(transaction: Transaction, mark: Mark, came: list[Came]) -> None:
+    """Record where that which came out is kept, as what it really was, and drop the mark."""
+    expected = False
+    for found in came:
+        version = transaction.version(mark.item, mark.out_version) if mark.out_version else None
+        ours = version is not None and found.token == mark.out_token
+        if version is not None and ours and version[2] in (None, found.sha256):
+            transaction.keep_version(mark.item, version[0], found.token, found.sha256, found.size)
+            expected = True
+        elif found.sha256 is not None:
+            ext = version[1] if version is not None and ours else ""
+            transaction.add_foreign_version(mark.item, ext, found.sha256, found.size or 0, found.token)
+    if mark.out_version and not expected:
+        transaction.keep_version(mark.item, mark.out_version, "")
+    transaction.drop_mark(mark.id)

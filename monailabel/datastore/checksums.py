@@ -1,0 +1,62 @@
+"""Reading the bytes of files that a scan found, so that their checksums are known; one process at a time, in the background."""
+
+import os
+from contextlib import suppress
+
+from monailabel.catalog.sqlite import SqliteCatalog
+from monailabel.datastore.actor import UNKNOWN
+from monailabel.datastore.change import Changes
+from monailabel.datastore.edit import visible_name
+from monailabel.files.folder import digest
+from monailabel.files.locking import lock
+from monailabel.files.looks import look
+from monailabel.models import Item
+
+_BATCH = 64  # files to a transaction
+_PAUSE = 0.02  # seconds between two batches, for others
+_LATER = 30.0  # seconds until we look again whether the process that reads is still there
+
+
+class Checksums:
+    """Finds files whose SHA-256 nobody knows, those that are handed out next first."""
+
+    def __init__(self, catalog: SqliteCatalog, changes: Changes, lock_path: str) -> None:
+        self._catalog = catalog
+        self._changes = changes
+        self._lock_path = lock_path
+
+    def renew(self) -> None:
+        """Nothing is inherited: the lock is opened anew for each batch."""
+
+    def wanted(self) -> bool:
+        """Tell whether there are such files."""
+        return bool(self._catalog.unread(1))
+
+    def read_some(self) -> float | None:
+        """Read a batch; give the seconds until the next is due, None if all are known."""
+        with open(self._lock_path, "ab") as file:
+            if not lock(file, wait=False):
+                return _LATER
+            waiting = self._catalog.unread(_BATCH)
+            known = [(item, sha256) for image_id, tag in waiting if (item := self._catalog.item(image_id, tag))
+                     and (sha256 := self.of(item))]  # fmt: skip
+            if not known:
+                return _LATER if waiting else None
+            with self._changes.begin(UNKNOWN) as edit:
+                for item, sha256 in known:
+                    edit.rows.read_version(item.rowid, item.version, sha256)
+        return _PAUSE
+
+    def of(self, item: Item) -> str | None:
+        """Read a visible file; None if it is not, or no longer, the one that the catalog speaks of."""
+        path = self._changes.folder(item.tag).path(visible_name(item.image_id, item.tag, item.ext))
+        with suppress(OSError):
+            before = look(path)
+            sha256, _ = digest(path)
+            if before == look(path) and before is not None and (before.size, before.mtime_ns) == (item.size, item.mtime_ns):
+                return sha256
+        return None
+
+    def path_of(self, item: Item) -> str:
+        """Give a visible file's path."""
+        return os.path.join(self._changes.folder(item.tag).root, visible_name(item.image_id, item.tag, item.ext))

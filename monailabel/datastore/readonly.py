@@ -1,0 +1,56 @@
+"""A datastore that is only looked at: a private copy of its catalog, and not a byte written beside it."""
+
+import os
+import shutil
+import tempfile
+
+from monailabel.catalog.sqlite import copy_catalog
+from monailabel.datastore.store import CATALOG, STATE, Options, Store
+
+
+class ReadOnly:
+    """Keeps the private copy current: a look at two files tells whether somebody changed the catalog."""
+
+    def __init__(self, options: Options) -> None:
+        if not os.path.isdir(options.path):
+            raise FileNotFoundError(2, "no such folder, and a read-only datastore makes none", options.path)
+        self._options = options
+        self._source = os.path.join(options.state_dir or os.path.join(options.path, STATE), CATALOG)
+        self._seen = self._signature()
+        self._store = self._opened()
+
+    def current(self) -> Store:
+        """Give the store with everything that was committed before this call."""
+        seen = self._signature()
+        if seen != self._seen:
+            self.close()
+            self._seen, self._store = seen, self._opened()
+        return self._store
+
+    def close(self) -> None:
+        """Remove the private copy."""
+        self._store.close()
+        shutil.rmtree(self._store.state, ignore_errors=True)
+
+    def _opened(self) -> Store:
+        private = tempfile.mkdtemp(prefix="monailabel-")
+        try:
+            if os.path.exists(self._source):
+                copy_catalog(self._source, os.path.join(private, CATALOG))
+            return Store(self._options, private=private)
+        except BaseException:
+            shutil.rmtree(private, ignore_errors=True)
+            raise
+
+    def _signature(self) -> list[tuple[int, int, int] | None]:
+        return [_facts(self._source), _facts(self._source + "-wal")]
+
+
+def _facts(path: str) -> tuple[int, int, int] | None:
+    try:
+        facts = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return facts.st_size, facts.st_mtime_ns, facts.st_ino
+
+

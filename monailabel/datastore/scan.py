@@ -1,0 +1,276 @@
+"""Taking in what other programs did to the folder: one pass over directory entries, none where nothing changed."""
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from monailabel import naming
+from monailabel.catalog.sqlite import SqliteCatalog
+from monailabel.datastore.actor import UNKNOWN
+from monailabel.datastore.change import Changes
+from monailabel.datastore.edit import Edit
+from monailabel.files import disk
+from monailabel.files.looks import Look, is_complete, look
+from monailabel.interfaces.exception import InvalidInputException
+from monailabel.models import IMAGE, State
+
+BATCH = 5_000  # files to a transaction, so that other writers get their turn
+
+Progress = Callable[[str, int, int | None], None]
+
+
+@dataclass(slots=True)
+class _Known:
+    """What the catalog knows of a visible file."""
+
+    image_id: str
+    state: State
+    inode: int | None
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What one folder (the images', or a tag's) holds against what the catalog knows of it."""
+
+    tag: str
+    path: str
+    stamp: tuple[int, int] | None  # time stamp and inode, where they can be trusted
+    gone: list[str] = field(default_factory=list)  # image ids
+    came: list[tuple[str, str, str, Look]] = field(default_factory=list)  # file name, image id, extension, look
+    problems: dict[str, tuple[str, bool]] = field(default_factory=dict)
+    unfinished: bool = False  # something in it could not be judged yet: it is to be read again
+
+    @property
+    def key(self) -> str:
+        """The folder's name in the catalog."""
+        return f"labels/{self.tag}" if self.tag else "images"
+
+
+class Scan:
+    """Compares folders with the catalog."""
+
+    def __init__(
+        self,
+        catalog: SqliteCatalog,
+        changes: Changes,
+        extensions: naming.Extensions,
+        to_id: Callable[[str], tuple[str, str]],
+        own_names: frozenset[str],
+        progress: Progress | None,
+    ) -> None:
+        self._catalog = catalog
+        self._changes = changes
+        self._extensions = extensions
+        self._to_id = to_id
+        self._own_names = own_names  # files of ours beside the images
+        self._progress = progress
+
+    def run(self, *, everything: bool = False) -> bool:
+        """Take in what changed; tell whether anything did."""
+        since = self._catalog.last_event()
+        stamps = {} if everything else self._catalog.folders()
+        news = False
+        images = self._read(IMAGE, stamps)
+        if images is not None:
+            news = self._take_in(images, since)
+            stamps = {} if any(c for c in images.came) else stamps  # their labels may have waited for them
+        tags = self._tags(stamps)
+        for tag in tags:
+            reading = self._read(tag, stamps)
+            if reading is not None:
+                news = self._take_in(reading, since) or news
+        return news
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    def _tags(self, stamps: dict[str, tuple[int, int]]) -> list[str]:
+        """Give the tags to look at: known ones, and folders that appeared."""
+        known = self._catalog.tags()
+        root = self._changes.folder("label").root
+        stamp = _stamp(root)
+        if stamp is not None and stamps.get("labels") == stamp:
+            return list(dict.fromkeys([*known, *(k[7:] for k in stamps if k.startswith("labels/"))]))
+        found = []
+        trusted = _trusted(root, stamp)
+        with suppress(FileNotFoundError), os.scandir(root) as entries:
+            for entry in entries:
+                with suppress(InvalidInputException):
+                    if entry.is_dir():
+                        found.append(naming.tag(entry.name))
+        if trusted:
+            with self._changes.begin(UNKNOWN) as edit:
+                edit.rows.put_folder("labels", *trusted)
+        return list(dict.fromkeys([*known, *sorted(found)]))
+
+    def _read(self, tag: str, stamps: dict[str, tuple[int, int]]) -> _Reading | None:
+        """Compare a folder's entries with the catalog; None if the folder did not change."""
+        path = self._path(tag)
+        stamp = _stamp(path)
+        reading = _Reading(tag, path, _trusted(path, stamp))
+        if stamp is not None and stamps.get(reading.key) == stamp:
+            return None
+        entries = self._entries(reading)
+        known = {
+            image_id + ext: _Known(image_id, State(state), inode)
+            for image_id, ext, state, inode in self._catalog.files(tag)
+        }
+        self._compare(reading, entries, known)
+        return reading
+
+    def _path(self, tag: str) -> str:
+        root = self._changes.folder(tag).root
+        return os.path.join(root, tag) if tag else root
+
+    def _entries(self, reading: _Reading) -> dict[str, int]:
+        """Give name and inode of every file that is not hidden; no file is looked at."""
+        found: dict[str, int] = {}
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(reading.path) as entries:
+            for entry in entries:
+                name = entry.name
+                if naming.is_hidden(name) or name in self._own_names and not reading.tag:
+                    continue
+                if not _is_text(name):
+                    shown = name.encode(errors="backslashreplace").decode()
+                    reading.problems[shown] = ("its name is not UTF-8; rename the file", False)
+                elif entry.is_file():
+                    found[name] = entry.inode()
+        return found
+
+    def _compare(self, reading: _Reading, entries: dict[str, int], known: dict[str, _Known]) -> None:
+        present = {name: k for name, k in known.items() if k.state is State.PRESENT}
+        reading.gone = [k.image_id for name, k in present.items() if name not in entries]
+        new = [name for name, inode in entries.items() if name not in present or present[name].inode != inode]
+        taken = {k.image_id for name, k in present.items() if name in entries}
+        owner = self._owner() if reading.tag and new else None
+        new.sort(key=lambda name: (self._extensions.rank(name), name))
+        for done, name in enumerate(new):
+            self._tell(f"reading {reading.key}", done, len(new))
+            row = known.get(name)
+            self._consider(reading, name, row, owner, taken)
+
+    def _consider(
+        self, reading: _Reading, name: str, row: _Known | None, owner: "Callable[[str], str | None] | None", taken: set[str]
+    ) -> None:
+        """Decide about one file that is new in its folder, or has another inode."""
+        if row is None or row.state is State.REMOVED:
+            if not self._extensions.take(name):
+                return
+            image_id = (owner(name) or "") if owner else self._to_id(name)[0]
+            if owner and not image_id:
+                reading.problems[name] = ("no image has the id that it begins with", True)
+                return
+            if not self._is_safe(reading, name, image_id):
+                return
+        else:
+            image_id = row.image_id
+        if image_id in taken and (row is None or row.state is not State.PRESENT):
+            reading.problems[name] = (f"another file has the id {image_id!r} already; rename one of the two", False)
+            return
+        path = os.path.join(reading.path, name)
+        seen = look(path)
+        if seen is None:
+            return
+        if (row is None or row.inode != seen.inode) and not is_complete(path, seen):
+            reading.unfinished = True  # somebody still writes it
+            return
+        taken.add(image_id)
+        reading.came.append((name, image_id, name[len(image_id) :], seen))
+
+    def _is_safe(self, reading: _Reading, name: str, image_id: str) -> bool:
+        try:
+            naming.image_id(image_id)
+        except InvalidInputException as error:
+            reading.problems[ascii(name)[1:-1]] = (str(error), False)
+            return False
+        return True
+
+    def _owner(self) -> Callable[[str], str | None]:
+        """Give the function that finds the longest image id that a label's file name begins with."""
+        ids = set(self._catalog.image_ids())
+
+        def owner(name: str) -> str | None:
+            candidates = {name[:n] for n, letter in enumerate(name) if letter == "."} | {self._to_id(name)[0]}
+            return max((c for c in candidates if c in ids), key=len, default=None)
+
+        return owner
+
+    # -- taking in -----------------------------------------------------------------------------------------------------
+
+    def _take_in(self, reading: _Reading, since: int) -> bool:
+        """Write a reading into the catalog, judging again inside the transaction what may have changed since."""
+        steps = [(self._gone, image_id) for image_id in reading.gone] + [(self._came, file) for file in reading.came]
+        for begin in range(0, len(steps), BATCH):
+            with self._changes.begin(UNKNOWN) as edit:
+                for step, subject in steps[begin : begin + BATCH]:
+                    if not step(edit, reading, subject, since):  # type: ignore[operator]
+                        reading.unfinished = True
+            self._tell(f"taking in {reading.key}", min(begin + BATCH, len(steps)), len(steps))
+        self._record(reading)
+        return bool(steps)
+
+    def _record(self, reading: _Reading) -> None:
+        """Note problems, and the time stamp if the folder need not be read again while it stays as it is."""
+        found = {f"{reading.key}/{name}": what for name, what in reading.problems.items()}
+        known = {p: what for p, what in self._catalog.problems().items() if p.rpartition("/")[0] == reading.key}
+        stamp = None if reading.unfinished else reading.stamp
+        if stamp is None and known == {p: what for p, (what, _) in found.items()}:
+            return
+        with self._changes.begin(UNKNOWN) as edit:
+            edit.rows.replace_problems(reading.key, found)
+            if stamp is not None:
+                edit.rows.put_folder(reading.key, *stamp)
+
+    def _gone(self, edit: Edit, reading: _Reading, image_id: str, since: int) -> bool:
+        """Note that a file is gone; tell whether that could be judged."""
+        item = edit.rows.item(image_id, reading.tag)
+        if item is None or item.mark is not None or item.seq > since:
+            return False
+        if item.state is State.PRESENT and look(os.path.join(reading.path, item.image_id + item.ext)) is None:
+            edit.miss(item)
+        return True
+
+    def _came(self, edit: Edit, reading: _Reading, file: tuple[str, str, str, Look], since: int) -> bool:
+        """Take in a file; tell whether that could be judged."""
+        name, image_id, ext, seen = file
+        item = edit.rows.item(image_id, reading.tag)
+        if item is not None and (item.mark is not None or item.seq > since):
+            return False
+        if item is not None and item.state is State.PRESENT and item.ext != ext:
+            return False  # another file of that id came meanwhile
+        if look(os.path.join(reading.path, name)) != seen:
+            return False
+        waited = item.info if item is not None and item.state is not State.REMOVED else None
+        info = waited or {"ts": int(time.time())}  # what waited for the file is there again
+        edit.find(image_id, reading.tag, ext, seen, {**info, "name": name})
+        return True
+
+    def _tell(self, what: str, done: int, total: int) -> None:
+        if self._progress is not None and (done % 1_000 == 0 or done == total):
+            self._progress(what, done, total)
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
+    try:
+        facts = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return facts.st_mtime_ns, facts.st_ino
+
+
+def _trusted(path: str, stamp: tuple[int, int] | None) -> tuple[int, int] | None:
+    """Give a folder's time stamp if it is old enough to tell every change that came after it."""
+    if stamp is None or time.time_ns() - stamp[0] < disk.clock_step_ns(path):
+        return None
+    return stamp
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+

@@ -1,0 +1,309 @@
+"""datastore_v2.json, the catalog's snapshot for other programs: written by rename, and merged where others edited it."""
+
+import json
+import logging
+import os
+import re
+import secrets
+import stat
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from monailabel import naming
+from monailabel.catalog.sqlite import SqliteCatalog
+from monailabel.datastore.edit import Edit
+from monailabel.files.locking import FolderLock
+from monailabel.files.looks import is_complete, look
+from monailabel.interfaces.exception import DamagedDatastoreException, InvalidInputException
+from monailabel.models import IMAGE, DataModel, LocalDatastoreModel, State, plain
+
+logger = logging.getLogger(__name__)
+
+NAME, DESCRIPTION = "new-dataset", "New Dataset"  # of a datastore that nobody named yet
+_CHEAP_OBJECTS = 100  # with more files than that, the snapshot is written in the background
+
+
+class EditedElsewhere(Exception):
+    """Another program changed the document since we wrote it: its changes are to be taken in first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What we wrote last: the newest event in it, and how its file looked then."""
+
+    seq: int
+    signature: tuple[int, int, int]  # size in bytes, time in nanoseconds, inode
+
+
+class Snapshot:
+    """The document, the copy of it that we wrote last, and the lock that MONAI Label guards it with."""
+
+    def __init__(self, path: str, state: str, catalog: SqliteCatalog | None = None) -> None:
+        self.path = path
+        self._catalog = catalog
+        self._base = os.path.join(state, "snapshot.json")
+        self._note = os.path.join(state, "snapshot.note")
+        self._lock = FolderLock(os.path.join(os.path.dirname(path), ".lock"))
+        self.cost = 0.0  # seconds that the last one took
+
+    def attach(self, catalog: SqliteCatalog) -> None:
+        """Name the catalog that it is a snapshot of."""
+        self._catalog = catalog
+
+    def close(self) -> None:
+        """Close the lock file."""
+        self._lock.close()
+
+    def renew(self) -> None:
+        """Forget what was inherited from a parent process."""
+        self._lock.renew()
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    def is_cheap(self) -> bool:
+        """Tell whether writing it takes about a millisecond."""
+        assert self._catalog is not None
+        return sum(self._catalog.tallies().values()) <= _CHEAP_OBJECTS
+
+    def is_stale(self) -> bool:
+        """Tell whether the catalog has events that the document does not show, or the document is gone."""
+        assert self._catalog is not None
+        written = self._written()
+        return written is None or written.seq < self._catalog.last_event() or signature(self.path) is None
+
+    def write(self, *, durable: bool = False) -> None:
+        """Bring the document up to date; the older of two never replaces the newer.
+
+        Raises EditedElsewhere if another program changed the document.
+        """
+        assert self._catalog is not None
+        begin = time.monotonic()
+        seq, text = self._catalog.snapshot()
+        data = _ascii(self._with_refused(text))
+        with self._lock:
+            written = self._written()
+            there = signature(self.path)
+            if there is not None and (written is None or there != written.signature):
+                if self._read_base() != _read(self.path):
+                    raise EditedElsewhere(self.path)
+            elif there is not None and written is not None and written.seq >= seq:
+                return
+            self._replace(self._base, data, durable=False)
+            self._replace(self.path, data, durable=durable)
+            self._take_note(seq)
+        self.cost = time.monotonic() - begin
+
+    def _take_note(self, seq: int) -> None:
+        facts = signature(self.path)
+        self._replace(self._note, json.dumps([seq, *(facts or ())]).encode(), durable=False)
+
+    def _replace(self, path: str, data: bytes, *, durable: bool) -> None:
+        temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{secrets.token_hex(4)}")
+        try:
+            with open(temporary, "xb") as file:
+                file.write(data)
+                with suppress(OSError):
+                    os.fchmod(file.fileno(), stat.S_IMODE(os.stat(path).st_mode))
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+
+    def _with_refused(self, text: str) -> str:
+        """Put back what the document said of names that are not safe: kept for others, it reaches no file of ours."""
+        assert self._catalog is not None
+        refused = self._catalog.settings().get("refused")
+        if not refused:
+            return text
+        document = json.loads(text)
+        for key, entry in json.loads(refused).items():
+            image_id, tag = json.loads(key)
+            if not tag:
+                document["objects"].setdefault(image_id, entry)
+            elif image_id in document["objects"]:
+                document["objects"][image_id]["labels"].setdefault(tag, entry)
+        return json.dumps(document, indent=2)
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    def is_edited(self) -> bool:
+        """Tell whether the document does not look as we left it."""
+        there = signature(self.path)
+        written = self._written()
+        return there is not None and (written is None or there != written.signature)
+
+    def read(self) -> LocalDatastoreModel | None:
+        """Read the document as it is; None if there is none.
+
+        Raises DamagedDatastoreException if it cannot be read.
+        """
+        with self._lock if os.access(os.path.dirname(self.path), os.W_OK) else suppress():
+            data = _read(self.path)
+        if data is None:
+            return None
+        return parse(data, self.path)
+
+    def set_aside(self) -> str:
+        """Give a document that cannot be read another name, and that name."""
+        aside = f"{self.path}.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+        with self._lock:
+            os.rename(self.path, aside)
+        logger.error("%s cannot be read; it is set aside as %s and written anew", self.path, aside)
+        return aside
+
+    def base(self) -> LocalDatastoreModel | None:
+        """Give the document as we wrote it last; None if we never did."""
+        data = self._read_base()
+        try:
+            return None if data is None else parse(data, self._base)
+        except DamagedDatastoreException:
+            return None
+
+    def accept(self, seen: tuple[int, int, int] | None) -> None:
+        """Note that the edits of the document as it looked then are in the catalog."""
+        with self._lock:
+            data = _read(self.path)
+            if data is not None and signature(self.path) == seen:
+                self._replace(self._base, data, durable=False)
+                self._take_note(0)
+
+    def _read_base(self) -> bytes | None:
+        return _read(self._base)
+
+    def _written(self) -> Written | None:
+        try:
+            seq, *facts = json.loads(_read(self._note) or b"")
+            size, mtime_ns, inode = facts
+            return Written(seq, (size, mtime_ns, inode))
+        except (ValueError, TypeError):
+            return None
+
+
+def parse(data: bytes, path: str) -> LocalDatastoreModel:
+    """Read a document; DamagedDatastoreException names the file and the command that mends it."""
+    try:
+        return LocalDatastoreModel.model_validate(json.loads(data.decode("utf-8")))
+    except (ValueError, ValidationError, RecursionError) as error:
+        reason = str(error).splitlines()[0]
+        raise DamagedDatastoreException(
+            f"{path} cannot be read ({reason}); `monailabel-datastore check --repair {os.path.dirname(path)}` "
+            "sets it aside and keeps all of it that can be read"
+        ) from error
+
+
+def signature(path: str) -> tuple[int, int, int] | None:
+    """Give size, time and inode of a file; None if there is none."""
+    try:
+        facts = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return facts.st_size, facts.st_mtime_ns, facts.st_ino
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def _ascii(text: str) -> bytes:
+    """Escape what is not ASCII: MONAI Label reads the document in its locale's encoding."""
+    if not text.isascii():
+        text = re.sub(r"[^\x00-\x7f]+", lambda run: json.dumps(run.group())[1:-1], text)
+    return text.encode("ascii")
+
+
+# -- merging -----------------------------------------------------------------------------------------------------------
+
+
+def merge(edit: Edit, theirs: LocalDatastoreModel, base: LocalDatastoreModel | None, *, theirs_win: bool) -> None:
+    """Take in what another program changed in the document: three-way, against what we wrote last.
+
+    Absence there deletes nothing. `theirs_win` decides where there is no base to compare with.
+    """
+    for name in ("name", "description"):
+        value = getattr(theirs, name)
+        if (value != getattr(base, name)) if base else theirs_win:
+            edit.set(name, value)
+    refused = []
+    for image_id, entry in theirs.objects.items():
+        before = base.objects.get(image_id) if base else None
+        if trouble := _refusal(naming.image_id, image_id, entry.image.ext):
+            refused.append((image_id, IMAGE, entry.model_dump(), trouble))
+            continue
+        _merge_file(edit, image_id, IMAGE, entry.image, before.image if before else None, theirs_win)
+        for tag, label in entry.labels.items():
+            if trouble := _refusal(naming.tag, tag, label.ext):
+                refused.append((image_id, tag, label.model_dump(), trouble))
+            else:
+                _merge_file(edit, image_id, tag, label, before.labels.get(tag) if before else None, theirs_win)
+    if refused:
+        _keep_refused(edit, refused)
+
+
+def _refusal(check: Callable[[str], str], name: str, ext: str) -> str:
+    """Say why a name in a document may not reach a file, `""` if it may."""
+    try:
+        check(name)
+        naming.extension(ext)
+    except InvalidInputException as error:
+        return str(error)
+    return ""
+
+
+def _keep_refused(edit: Edit, refused: list[tuple[str, str, dict[str, Any], str]]) -> None:
+    """Keep what the document says of unsafe names, for the document alone."""
+    known = json.loads(edit.rows.settings().get("refused", "{}"))
+    for image_id, tag, entry, trouble in refused:
+        logger.warning("%s; it is kept in the document only", trouble)
+        known[json.dumps([image_id, tag])] = plain(entry, lenient=True)
+    edit.rows.set_setting("refused", json.dumps(known))
+
+
+def _merge_file(
+    edit: Edit, image_id: str, tag: str, theirs: DataModel, base: DataModel | None, theirs_win: bool
+) -> None:
+    info = plain(theirs.info, f"info of {image_id!r}", lenient=True)
+    item = edit.rows.item(image_id, tag)
+    if item is None or item.state is State.REMOVED:
+        if item is None or base is None:  # else they have not heard yet that it was removed here
+            _take(edit, image_id, tag, theirs.ext, info)
+        return
+    merged = {**item.info, **_news(info, base, item.info, theirs_win)}
+    if theirs.ext != item.ext and (base is None or theirs.ext != base.ext):
+        _take(edit, image_id, tag, theirs.ext, merged, only_if_there=True)
+    elif merged != item.info:
+        edit.inform(item, merged)
+
+
+def _news(
+    theirs: dict[str, Any], base: DataModel | None, ours: dict[str, Any], theirs_win: bool
+) -> dict[str, Any]:
+    """Give what they changed since the base; without one, what we do not have, or all of it if they win."""
+    if base is None:
+        return theirs if theirs_win else {k: v for k, v in theirs.items() if k not in ours}
+    before = plain(base.info, lenient=True)
+    return {k: v for k, v in theirs.items() if k not in before or before[k] != v}
+
+
+def _take(
+    edit: Edit, image_id: str, tag: str, ext: str, info: dict[str, Any], *, only_if_there: bool = False
+) -> None:
+    """Take in a file that the document speaks of, or its info alone while the file is not there."""
+    path = edit.path(image_id, tag, ext)
+    seen = look(path)
+    if seen is not None and is_complete(path, seen):
+        edit.find(image_id, tag, ext, seen, info)
+    elif not only_if_there:
+        edit.expect(image_id, tag, ext, info)

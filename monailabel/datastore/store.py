@@ -1,0 +1,254 @@
+"""An open folder: its catalog, its files, and the rooms that work on both, put together and taken apart."""
+
+import logging
+import os
+import stat
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from monailabel import naming
+from monailabel.catalog.sqlite import SqliteCatalog
+from monailabel.datastore.actor import UNKNOWN, Actor
+from monailabel.datastore.background import Background
+from monailabel.datastore.change import Changes
+from monailabel.datastore.checksums import Checksums
+from monailabel.datastore.edit import Edit
+from monailabel.datastore.scan import Progress, Scan
+from monailabel.datastore.snapshot import DESCRIPTION, NAME, EditedElsewhere, Snapshot, merge, signature
+from monailabel.files import disk
+from monailabel.files.folder import Folder, make_folder
+from monailabel.files.locking import FolderLock
+from monailabel.interfaces.datastore import DefaultLabelTag
+from monailabel.interfaces.exception import DamagedDatastoreException, InvalidInputException
+from monailabel.models import LocalDatastoreModel
+
+logger = logging.getLogger(__name__)
+
+CATALOG = "catalog.db"
+STATE = ".monailabel"  # the folder of our own files inside the datastore's folder
+_SETTLE_AFTER = 0.3  # seconds without a change, until the last ones are finished
+_SNAPSHOT_AFTER = 1.0  # seconds that a snapshot which takes longer may lag behind
+_SNAPSHOT_SHARE = 10  # at most this part of the time goes into writing snapshots
+_CLOSE_SECONDS = 2.0  # that closing may spend on the snapshot
+
+_open: "weakref.WeakSet[Store]" = weakref.WeakSet()
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """With what a datastore is opened: the arguments of LocalDatastore's constructor."""
+
+    path: str
+    images_dir: str
+    labels_dir: str
+    config: str
+    extensions: naming.Extensions
+    to_id: Callable[[str], tuple[str, str]]
+    state_dir: str | None
+    progress: Progress | None
+
+
+class Store:
+    """The parts of one open datastore; LocalDatastore asks them on behalf of its callers.
+
+    With `private` it works on a copy of the catalog in that folder and touches no file of the datastore.
+    """
+
+    def __init__(self, options: Options, *, private: str | None = None) -> None:
+        self.path = options.path
+        self.private = private is not None
+        self._options = options
+        if not self.private:
+            make_folder(self.path, like=os.path.dirname(self.path))
+        self.state = private or own_folder(self.path, options.state_dir)
+        document = os.path.join(self.path, naming.file_name(options.config))
+        self.snapshot = Snapshot(document, self.state)
+        self.lock = FolderLock(os.path.join(self.state, "lock"), _mode_like(self.path))
+        self.catalog = self._open_catalog()
+        self.snapshot.attach(self.catalog)
+        self.images = self._folder("images_dir", options.images_dir)
+        self.labels = self._folder("labels_dir", options.labels_dir)
+        self.changes = Changes(self.catalog, self.images, self.labels, self.lock, private=self.private)
+        own = frozenset([os.path.basename(document), ".lock"])
+        self.scan = Scan(self.catalog, self.changes, options.extensions, options.to_id, own, options.progress)
+        self.checksums = Checksums(self.catalog, self.changes, os.path.join(self.state, "reading.lock"))
+        self.background = Background()
+        if not self.private:
+            self._tidy()
+        self.refresh()
+        _open.add(self)
+
+    def _tidy(self) -> None:
+        for tag in DefaultLabelTag:
+            make_folder(self.labels.path(tag.value), like=self.path)
+        self.changes.settle(UNKNOWN)
+        self.changes.sweep()
+
+    def _open_catalog(self) -> SqliteCatalog:
+        path = os.path.join(self.state, CATALOG)
+        with self.lock:
+            document = None if os.path.exists(path) else self.snapshot.read()  # there it is the only record
+            catalog = SqliteCatalog(path, write_ahead=not disk.is_network(self.state))
+            with suppress(PermissionError):  # made by a colleague, as usable for the group as the folder is
+                os.chmod(path, _mode_like(self.path))
+            if not catalog.settings():
+                self._begin(catalog, document)
+        return catalog
+
+    def _begin(self, catalog: SqliteCatalog, document: LocalDatastoreModel | None) -> None:
+        """Write the settings of a new catalog; what a document says wins over the arguments."""
+        given = self._options
+        with catalog.transaction() as transaction:
+            transaction.set_setting("name", document.name if document else NAME)
+            transaction.set_setting("description", document.description if document else DESCRIPTION)
+            transaction.set_setting("images_dir", document.images_dir if document else given.images_dir)
+            transaction.set_setting("labels_dir", document.labels_dir if document else given.labels_dir)
+            transaction.set_setting("identity", os.urandom(16).hex())
+
+    def _folder(self, name: str, given: str) -> Folder:
+        said = self.catalog.settings()[name]
+        _check_inside(self.path, name, said, given)
+        root = os.path.normpath(os.path.join(self.path, said))
+        if self.private:
+            return Folder(root, self.state)
+        make_folder(root, like=self.path)
+        same_disk = os.stat(root).st_dev == os.stat(self.state).st_dev
+        folder = Folder(root, self.state if same_disk else os.path.join(root, STATE))
+        folder.prepare()
+        return folder
+
+    # -- changes -------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def change(self, actor: Actor) -> Iterator[Edit]:
+        """Make a change, and have what may follow the answer done."""
+        with self.changes.begin(actor) as edit:
+            yield edit
+        self._follow()
+
+    def _follow(self) -> None:
+        if self.private:
+            return
+        if self.changes.waiting.is_set():
+            self.background.ask(self._settle, _SETTLE_AFTER)
+        if self.snapshot.is_cheap():
+            self.write_snapshot()
+        else:
+            self.background.ask(self._write_snapshot, max(_SNAPSHOT_AFTER, self.snapshot.cost * _SNAPSHOT_SHARE))
+
+    def settled(self) -> SqliteCatalog:
+        """Give the catalog after recording where the versions lie that the last changes replaced."""
+        self.changes.settle(UNKNOWN)
+        return self.catalog
+
+    def refresh(self) -> None:
+        """Take in what other programs did to the document and to the folders."""
+        self.changes.settle(UNKNOWN)
+        self._take_in_document()
+        self.scan.run()
+        if self.snapshot.is_stale():
+            self._follow()
+        if not self.private and self.checksums.wanted():
+            self.background.ask(self._read_checksums)
+
+    def _take_in_document(self) -> None:
+        if not self.snapshot.is_edited():
+            return
+        seen = signature(self.snapshot.path)
+        try:
+            theirs = self.snapshot.read()
+        except DamagedDatastoreException:
+            if not self.private:
+                self.snapshot.set_aside()
+                self.write_snapshot()
+            return
+        if theirs is not None:
+            first = self.catalog.last_event() == 0
+            with self.changes.begin(UNKNOWN) as edit:
+                merge(edit, theirs, self.snapshot.base(), theirs_win=first)
+            if not self.private:
+                self.snapshot.accept(seen)
+
+    def write_snapshot(self, *, durable: bool = False) -> None:
+        """Bring the document up to date, after taking in what others wrote into it."""
+        try:
+            for _ in range(5):
+                try:
+                    return self.snapshot.write(durable=durable)
+                except EditedElsewhere:
+                    self._take_in_document()
+        except OSError as error:  # the catalog is the record; the document is tried again after the next change
+            logger.warning("%s cannot be written now: %s", self.snapshot.path, error)
+
+    # -- in the background ---------------------------------------------------------------------------------------------
+
+    def _settle(self) -> float | None:
+        self.changes.settle(UNKNOWN)
+        return None
+
+    def _write_snapshot(self) -> float | None:
+        self.write_snapshot(durable=True)
+        return None
+
+    def _read_checksums(self) -> float | None:
+        return self.checksums.read_some()
+
+    # -- the end -------------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Finish what is unfinished, bring the document up to date if that is quick, and let go of everything."""
+        _open.discard(self)
+        self.background.close()
+        with suppress(OSError, DamagedDatastoreException):
+            self.changes.settle(UNKNOWN)
+            if not self.private and self.snapshot.cost < _CLOSE_SECONDS and self.snapshot.is_stale():
+                self.write_snapshot(durable=True)
+        self.catalog.close()
+        self.snapshot.close()
+        self.lock.close()
+
+    def renew(self) -> None:
+        """Begin anew in a forked child."""
+        self.changes.renew()
+        self.snapshot.renew()
+        self.checksums.renew()
+        self.background.renew()
+
+
+def own_folder(path: str, state_dir: str | None) -> str:
+    """Make the folder of our own files; inside a received folder it must be a folder of its own, not a link."""
+    state = os.path.abspath(state_dir) if state_dir else os.path.join(path, STATE)
+    if state_dir is None and os.path.islink(state):
+        raise InvalidInputException(f"{state} is a link, and a datastore keeps its own files in its own folder; remove it")
+    make_folder(state, like=path)
+    return state
+
+
+def _mode_like(path: str) -> int:
+    """Give the permissions for a file that everybody who may write to the folder has to write to."""
+    return 0o664 if os.stat(path).st_mode & stat.S_IWGRP else 0o644
+
+
+def _check_inside(path: str, name: str, said: str, given: str) -> None:
+    """Refuse a folder outside the datastore's that a document or catalog names, unless the constructor names it too."""
+    if said == given:
+        return
+    root = os.path.realpath(path)
+    real = os.path.realpath(os.path.join(root, said))
+    if os.path.isabs(said) or os.path.commonpath([root, real]) != root:
+        raise InvalidInputException(
+            f"{name} {said!r}, which the document of {path} names, leads outside it; "
+            f"if that is right, open the datastore with {name}={said!r}"
+        )
+
+
+def _after_fork() -> None:
+    for store in list(_open):
+        store.renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+

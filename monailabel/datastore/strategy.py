@@ -1,0 +1,49 @@
+"""Which image to hand out next."""
+
+import random
+import time
+from typing import Any
+
+from monailabel.catalog.sqlite import SqliteCatalog
+from monailabel.interfaces.datastore import DefaultLabelTag
+from monailabel.interfaces.exception import InvalidInputException
+
+STRATEGIES = {
+    "random": "an unlabelled image at random, preferring those handed out longest ago",
+    "first": "the first unlabelled image",
+}
+
+
+def choose(
+    strategy: str, catalog: SqliteCatalog, label_tag: str | None, labels: list[str] | None
+) -> dict[str, Any] | None:
+    """Choose an unlabelled image by a strategy; None if none is left."""
+    if strategy not in STRATEGIES:
+        raise InvalidInputException(f"strategy {strategy!r} not found; there are: {', '.join(STRATEGIES)}")
+    plain = not labels and label_tag in (None, "", DefaultLabelTag.FINAL.value)
+    if strategy == "first":
+        return _first(catalog, plain, label_tag, labels)
+    found = catalog.waiting_longest(random.random()) if plain else _longest_of(catalog, label_tag, labels)
+    return {"id": found[0], "weight": int(time.time()) - found[1]} if found else None
+
+
+def _first(catalog: SqliteCatalog, plain: bool, tag: str | None, labels: list[str] | None) -> dict[str, Any] | None:
+    if plain:
+        found = catalog.first_unlabelled()
+        return {"id": found[0]} if found else None
+    ids = catalog.unlabelled(tag or DefaultLabelTag.FINAL.value, labels)
+    return {"id": ids[0]} if ids else None
+
+
+def _longest_of(catalog: SqliteCatalog, tag: str | None, labels: list[str] | None) -> tuple[str, int] | None:
+    handed = catalog.handed(catalog.unlabelled(tag or DefaultLabelTag.FINAL.value, labels or None))
+    oldest = min(handed.values(), default=None)
+    return (random.choice([i for i, ts in handed.items() if ts == oldest]), oldest) if oldest is not None else None
+
+
+def record(info: dict[str, Any], strategy: str, client_id: str | None) -> dict[str, Any]:
+    """Give an image's info with the note that a strategy handed it out now."""
+    known = info.get("strategy")
+    entries = dict(known) if isinstance(known, dict) else {}
+    entries[strategy] = {"ts": int(time.time()), "client_id": client_id}
+    return {**info, "strategy": entries}

@@ -1,0 +1,1 @@
+"""Bytes by version, and never a row of the catalog."""

@@ -1,0 +1,53 @@
+"""What kind of disk a folder lies on: how fine its clock is, and whether other machines write to it."""
+
+import os
+from functools import lru_cache
+
+# Their time stamps come from the kernel's clock, which moves every 1 to 10 ms.
+_FINE = frozenset(["ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "overlay", "zfs", "f2fs", "bcachefs"])
+_NETWORK = frozenset(["nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs"])
+
+
+def kind(path: str) -> str:
+    """Give the kind of the file system that holds a path, such as `ext4` or `nfs4`; `""` where the system does not say."""
+    real = os.path.realpath(path)
+    best, found = "", ""
+    for mount, name in _mounts(_mounts_stamp()):
+        if (real + "/").startswith(mount.rstrip("/") + "/") and len(mount) >= len(best):
+            best, found = mount, name
+    return found
+
+
+def is_network(path: str) -> bool:
+    """Tell whether other machines may write to the disk, where SQLite's write-ahead log does not work."""
+    return kind(path) in _NETWORK
+
+
+def clock_step_ns(path: str) -> int:
+    """Give how old a folder's time stamp must be before one can be sure that it tells every change."""
+    return 50_000_000 if kind(path) in _FINE else 2_000_000_000
+
+
+def _mounts_stamp() -> bytes:
+    try:
+        with open("/proc/self/mountinfo", "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+@lru_cache(maxsize=2)
+def _mounts(table: bytes) -> list[tuple[str, str]]:
+    """Read mount points and types from the text of /proc/self/mountinfo (proc(5))."""
+    rows = []
+    for line in table.splitlines():
+        fields = line.split(b" ")
+        with_type = fields[fields.index(b"-") + 1]
+        rows.append((os.fsdecode(_unescaped(fields[4])), with_type.decode()))
+    return rows
+
+
+def _unescaped(field: bytes) -> bytes:
+    for code in (b"040", b"011", b"012", b"134"):
+        field = field.replace(b"\\" + code, bytes([int(code, 8)]))
+    return field

@@ -1,0 +1,296 @@
+"""A folder that shows the newest version of each file by its name and keeps what came out of it beside."""
+
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from monailabel.files.locking import lock
+from monailabel.files.renaming import place, swap
+from monailabel.interfaces.exception import InvalidInputException
+
+CHUNK = 1 << 20
+LINK = "link"  # the end of the history's name of what was a link
+
+
+class Staged:
+    """A new file under a random name, invisible until it is put in its place, and locked by whoever writes it.
+
+    Used as a context manager it leaves no trace, unless a change took it over.
+    """
+
+    def __init__(self, folder: "Folder", name: str) -> None:
+        self.folder = folder
+        self.name = name  # what the sender calls it; only its end is ever used
+        self.token = secrets.token_hex(16)
+        self.path = os.path.join(folder.staging, self.token)
+        self.taken = False
+        self._hash = hashlib.sha256()
+        self.size = 0
+        self._file: BinaryIO | None = self._create()
+
+    def _create(self) -> BinaryIO:
+        while True:
+            file = open(self.path, "xb")
+            lock(file)
+            if os.fstat(file.fileno()).st_nlink:
+                return file
+            file.close()  # swept as rubbish before we had locked it
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Append bytes."""
+        assert self._file is not None
+        self._file.write(data)
+        self._hash.update(data)
+        self.size += len(data)
+
+    def seal(self, mode: int | None = None) -> None:
+        """Make the bytes and the entry that leads to them durable, and set the permissions."""
+        assert self._file is not None
+        self._file.flush()
+        os.fchmod(self._file.fileno(), self.folder.file_mode if mode is None else mode)
+        os.fsync(self._file.fileno())
+        sync_folder(self.folder.staging)
+        facts = os.fstat(self._file.fileno())
+        self.sha256, self.inode, self.mtime_ns = self._hash.hexdigest(), facts.st_ino, facts.st_mtime_ns
+
+    def release(self) -> None:
+        """Let go of the file, which stands on its own from here."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def discard(self) -> None:
+        """Remove the file, unless a change took it over."""
+        if not self.taken:
+            with suppress(FileNotFoundError):
+                os.unlink(self.path)
+        self.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.discard()
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+_UMASK = _umask()  # asked once, while no other thread makes files
+
+
+@dataclass(slots=True)
+class Came:
+    """What came out of a visible name, as it really was: under which token it is kept, and its hash and size."""
+
+    token: str
+    sha256: str | None  # None: it was a link, and the link is kept
+    size: int | None
+
+
+class Folder:
+    """Files under visible names in `root`; staging and history in `work`, on the same disk."""
+
+    def __init__(self, root: str, work: str) -> None:
+        self.root = root
+        self.work = work
+        self.staging = os.path.join(work, "staging")
+        self.history = os.path.join(work, "history")
+        self.file_mode = 0o666 & ~_UMASK
+
+    def prepare(self) -> None:
+        """Make the folders, durable, and as usable for the group as the root is."""
+        for path in (self.root, self.work, self.staging, self.history):
+            make_folder(path, like=self.root if path != self.root else os.path.dirname(self.root))
+        with suppress(OSError):
+            if os.stat(self.root).st_mode & stat.S_IWGRP:
+                self.file_mode |= stat.S_IRGRP | stat.S_IWGRP
+
+    def path(self, name: str) -> str:
+        """Give the path of a visible name."""
+        return os.path.join(self.root, name)
+
+    # -- staging -------------------------------------------------------------------------------------------------------
+
+    def stage(self, name: str) -> Staged:
+        """Begin a new file."""
+        return Staged(self, name)
+
+    def stage_copy(self, source: str) -> Staged:
+        """Copy a file into the staging, hashing it on the way, with its permissions."""
+        with open(source, "rb") as file:
+            facts = os.fstat(file.fileno())
+            if not stat.S_ISREG(facts.st_mode):
+                raise InvalidInputException(f"{source!r} refused: it is no regular file")
+            staged = self.stage(os.path.basename(source))
+            try:
+                while chunk := file.read(CHUNK):
+                    staged.write(chunk)
+                staged.seal(stat.S_IMODE(facts.st_mode) & 0o777)
+            except BaseException:
+                staged.discard()
+                raise
+        return staged
+
+    def sweep(self, wanted: set[str]) -> None:
+        """Remove staged files that no living writer holds and no change waits for."""
+        for entry in _entries(self.staging):
+            token, _, kind = entry.name.partition(".")
+            if token in wanted:
+                continue
+            if kind == "out":  # whatever once lay under a visible name is kept
+                self.keep(token)
+                continue
+            with suppress(OSError), open(entry.path, "rb") as file:
+                if lock(file, wait=False):
+                    os.unlink(entry.path)
+
+    # -- publishing ----------------------------------------------------------------------------------------------------
+
+    def waits(self, token: str, inode: int | None, sha256: str | None) -> bool:
+        """Tell whether a staged file is still waiting: it has that inode or, where the folder was copied, those bytes."""
+        path = os.path.join(self.staging, token)
+        try:
+            return os.lstat(path).st_ino == inode or digest(path)[0] == sha256
+        except FileNotFoundError:
+            return False
+
+    def put(self, token: str, inode: int | None, sha256: str | None, name: str) -> None:
+        """Show a staged file under a name; what lay there is kept under the file's token. Does no harm twice."""
+        source, target = os.path.join(self.staging, token), self.path(name)
+        out = source + ".out"
+        if not self.waits(token, inode, sha256):
+            with suppress(FileNotFoundError):  # an exchange that was cut short left what came out
+                os.rename(source, out)
+            return
+        make_folder(os.path.dirname(target), like=self.root)
+        while True:
+            try:
+                return place(source, target)
+            except FileExistsError:
+                pass
+            try:
+                return swap(source, target, out)
+            except FileNotFoundError:
+                continue
+
+    def withdraw(self, name: str, token: str) -> None:
+        """Take a name away; what lay there is kept under the token. Does no harm twice."""
+        out = os.path.join(self.staging, token + ".out")
+        if os.path.lexists(out) or self._kept(token):
+            return  # done before; what lies there now is somebody's new file
+        with suppress(FileNotFoundError):
+            os.rename(self.path(name), out)
+
+    def keep(self, token: str) -> Came | None:
+        """Move what came out into the history, under its own hash; None if nothing came out."""
+        source = os.path.join(self.staging, token + ".out")
+        try:
+            facts = os.lstat(source)
+        except FileNotFoundError:
+            return self._kept(token)
+        if stat.S_ISLNK(facts.st_mode):
+            target = self._kept_path(token, LINK)
+            sha256, size = None, None
+        else:
+            if facts.st_nlink > 1:
+                _make_private(source)
+            sha256, size = digest(source)
+            target = self._kept_path(token, sha256)
+        make_folder(os.path.dirname(target), like=self.root)
+        os.rename(source, target)
+        return Came(token, sha256, size)
+
+    def _kept(self, token: str) -> Came | None:
+        for entry in _entries(os.path.join(self.history, token[:2])):
+            if entry.name.startswith(token + "."):
+                kind = entry.name.rpartition(".")[2]
+                return Came(token, None, None) if kind == LINK else Came(token, kind, entry.stat().st_size)
+        return None
+
+    def sync(self, name: str) -> None:
+        """Make the folder entries durable that putting or withdrawing a name changed."""
+        with suppress(FileNotFoundError):
+            sync_folder(os.path.dirname(self.path(name)))
+
+    def sync_kept(self, token: str) -> None:
+        """Make the history's entry of a token durable."""
+        with suppress(FileNotFoundError):
+            sync_folder(os.path.join(self.history, token[:2]))
+
+    # -- history -------------------------------------------------------------------------------------------------------
+
+    def kept_path(self, token: str, sha256: str | None) -> str:
+        """Give where what came out under a token is kept: its bytes, or the link that it was."""
+        return self._kept_path(token, sha256 or LINK)
+
+    def _kept_path(self, token: str, sha256: str) -> str:
+        return os.path.join(self.history, token[:2], f"{token}.{sha256}")
+
+
+def digest(path: str | int) -> tuple[str, int]:
+    """Give SHA-256 and size of a file, of a path or of an open descriptor, which stays open."""
+    with open(path, "rb", closefd=not isinstance(path, int)) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest(), os.fstat(file.fileno()).st_size
+
+
+def sync_folder(path: str) -> None:
+    """Make a folder's entries durable."""
+    if not hasattr(os, "O_DIRECTORY"):  # Windows cannot sync a folder
+        return
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network disks know no such thing
+            raise
+    finally:
+        os.close(fd)
+
+
+def make_folder(path: str, like: str) -> None:
+    """Make a folder (and those that lead to it) as usable for the group as another one; an existing one is left alone."""
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(os.path.abspath(path))
+    make_folder(parent, like)
+    with suppress(FileExistsError):
+        os.mkdir(path)
+        _share_with_group(path, like)
+        sync_folder(parent)
+
+
+def _share_with_group(path: str, like: str) -> None:
+    with suppress(OSError):
+        facts = os.stat(like)
+        if facts.st_mode & stat.S_IWGRP:
+            os.chown(path, -1, facts.st_gid)
+            os.chmod(path, stat.S_IMODE(os.stat(path).st_mode) | 0o070 | (facts.st_mode & stat.S_ISGID))
+
+
+def _make_private(path: str) -> None:
+    """Give a file that others can reach by another name an inode of its own."""
+    copy = path + ".copy"
+    shutil.copy2(path, copy)
+    with open(copy, "rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(copy, path)
+
+
+def _entries(path: str) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(path) as entries:
+            yield from entries
+    except FileNotFoundError:
+        return

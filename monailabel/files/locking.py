@@ -1,0 +1,103 @@
+"""Locks that the operating system frees when their holder dies."""
+
+import os
+import threading
+from types import TracebackType
+from typing import IO, Any
+
+try:
+    import fcntl
+except ImportError:  # Windows has no flock; its byte-range locks are freed with their holder as well
+    fcntl = None  # type: ignore[assignment]
+
+
+def lock(file: IO[Any], *, wait: bool = True) -> bool:
+    """Lock an open file for oneself alone; without `wait`, tell whether that went."""
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            return False
+        return True
+    return _lock_windows(file, wait)
+
+
+def unlock(file: IO[Any]) -> None:
+    """Free the lock of an open file."""
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_UN)
+    else:
+        _unlock_windows(file)
+
+
+class FolderLock:
+    """One holder at a time among all threads and processes that know the same lock file."""
+
+    def __init__(self, path: str, mode: int = 0o666) -> None:
+        self._path = path
+        self._mode = mode
+        self.renew()
+
+    def renew(self) -> None:
+        """Forget what was inherited from a parent process, which still owns it."""
+        self._thread = threading.Lock()
+        self._file: IO[bytes] | None = None
+
+    def close(self) -> None:
+        """Close the lock file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def __enter__(self) -> None:
+        self._thread.acquire()
+        try:
+            while True:
+                file = self._opened()
+                lock(file)
+                if _is_still(self._path, file):
+                    return
+                self.close()  # somebody removed the lock file, and others may hold a newer one
+        except BaseException:
+            self._thread.release()
+            raise
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            if self._file is not None:
+                unlock(self._file)
+        finally:
+            self._thread.release()
+
+    def _opened(self) -> IO[bytes]:
+        if self._file is None:
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), self._mode)
+            self._file = os.fdopen(fd, "r+b", buffering=0)
+        return self._file
+
+
+def _is_still(path: str, file: IO[bytes]) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
+
+
+def _lock_windows(file: IO[Any], wait: bool) -> bool:
+    import msvcrt
+
+    file.seek(0)
+    while True:
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+            return True
+        except OSError:
+            if not wait:
+                return False
+
+
+def _unlock_windows(file: IO[Any]) -> None:
+    import msvcrt
+
+    file.seek(0)
+    msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined]

@@ -1,0 +1,213 @@
+"""What an image, a label and an event are: the documents of datastore_v2.json and the records of the catalog."""
+
+import datetime
+import math
+import os
+from collections.abc import Iterable, KeysView
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+from typing import Any
+
+from pydantic import BaseModel
+
+from monailabel.interfaces.exception import InvalidInputException
+
+IMAGE = ""  # stands where a label has its tag
+
+
+class DataModel(BaseModel):
+    """One file: its extension and whatever is known of it."""
+
+    ext: str = ""
+    info: dict[str, Any] = {}
+
+
+class ImageLabelModel(BaseModel):
+    """An image and its labels by tag."""
+
+    image: DataModel
+    labels: dict[str, DataModel] = {}
+
+    def tags(self) -> KeysView[str]:
+        """Give the tags of the image's labels."""
+        return self.labels.keys()
+
+
+class LocalDatastoreModel(BaseModel):
+    """The document datastore_v2.json; `base_path` is where its folder lies and is never written."""
+
+    name: str
+    description: str
+    images_dir: str = ""
+    labels_dir: str = "labels"
+    objects: dict[str, ImageLabelModel] = {}
+    base_path: str = ""
+
+    def tags(self) -> set[str]:
+        """Give every tag that occurs."""
+        return {tag for entry in self.objects.values() for tag in entry.labels}
+
+    def filter_by_tag(self, tag: str) -> dict[str, ImageLabelModel]:
+        """Give the images that have a label of that tag, by id."""
+        return {id: entry for id, entry in self.objects.items() if tag in entry.labels}
+
+    def label(self, id: str, tag: str) -> DataModel | None:
+        """Give an image's label, None if there is none."""
+        entry = self.objects.get(id)
+        return entry.labels.get(tag) if entry else None
+
+    def image_path(self) -> str:
+        """Give the folder of the images."""
+        return os.path.join(self.base_path, self.images_dir) if self.base_path else self.images_dir
+
+    def label_path(self, tag: str | None) -> str:
+        """Give the folder of a tag's labels, or of all tags."""
+        path = os.path.join(self.labels_dir, tag) if tag else self.labels_dir
+        return os.path.join(self.base_path, path) if self.base_path else path
+
+    def labels_path(self) -> dict[str, str]:
+        """Give the folder of each tag that occurs."""
+        return {tag: self.label_path(tag) for tag in self.tags()}
+
+
+class State(IntEnum):
+    """Where the file of an item is: in its place, gone without our doing, or removed on purpose."""
+
+    PRESENT = 0
+    MISSING = 1
+    REMOVED = 2
+
+
+@dataclass(slots=True)
+class Item:
+    """One image (`tag` is `""`) or one label: what the catalog knows of its newest version."""
+
+    rowid: int
+    image_id: str
+    tag: str
+    ext: str
+    info: dict[str, Any]
+    state: State
+    listed: bool
+    version: int
+    sha256: str | None  # None until the bytes were read
+    size: int | None  # bytes
+    mtime_ns: int | None
+    inode: int | None
+    link: str | None  # where the file is a link: its target
+    seq: int  # the event that last touched it
+    mark: int | None = None  # the change of this file that may not be published yet
+
+
+@dataclass(slots=True)
+class Event:
+    """One change, as it is told to whoever asks what happened."""
+
+    actor: str
+    authenticated: bool
+    action: str  # added, replaced, removed, restored, updated, found, missing, back, changed, set
+    image_id: str = ""
+    tag: str = ""
+    version: int | None = None
+    before: str | None = None  # SHA-256 of the bytes
+    after: str | None = None
+    content: dict[str, Any] | None = None  # ext, old and new info
+
+
+@dataclass(slots=True)
+class Mark:
+    """A committed change whose files may not be in their places yet; the columns of the catalog's table `mark`."""
+
+    id: int  # the number of the change's event
+    item: int
+    tag: str
+    staged: str | None
+    inode: int | None
+    sha256: str | None
+    name: str
+    out_name: str | None
+    out_token: str | None
+    out_version: int | None
+
+
+def plain(info: Any, path: str = "info", *, lenient: bool = False) -> dict[str, Any]:
+    """Copy an info into what every JSON reader takes: dates and sets become text, as MONAI Label writes them.
+
+    Raises InvalidInputException naming the key for what no JSON reader takes: NaN and infinity, keys that are not
+    text, lone surrogates, structures that hold themselves. `lenient`, for documents that others wrote, keeps the first
+    and the third as text.
+    """
+    if info is None:
+        return {}
+    if not isinstance(info, dict):
+        raise InvalidInputException(f"{path} refused: it is {type(info).__name__}, and an info is a dictionary")
+    try:
+        return _dict(info, path, lenient)
+    except RecursionError:
+        raise InvalidInputException(f"{path} refused: it is nested too deeply, or holds itself") from None
+
+
+def _dict(value: dict[Any, Any], path: str, lenient: bool) -> dict[str, Any]:
+    for key in value:
+        if not isinstance(key, str):
+            raise InvalidInputException(
+                f"{path} refused: the key {key!r} is {type(key).__name__}, and JSON's keys are text"
+            )
+    return {_text(key, path, lenient): _plain(item, f"{path}[{key!r}]", lenient) for key, item in value.items()}
+
+
+def _plain(value: Any, path: str, lenient: bool) -> Any:
+    if isinstance(value, Enum):
+        return _plain(value.value, path, lenient)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return _text(value, path, lenient)
+    if isinstance(value, int):
+        return _integer(int(value), path, lenient)
+    if isinstance(value, float):
+        return _float(float(value), path, lenient)
+    if isinstance(value, dict):
+        return _dict(value, path, lenient)
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, f"{path}[{n}]", lenient) for n, item in enumerate(value)]
+    if isinstance(value, BaseModel):
+        return _plain(value.model_dump(), path, lenient)
+    if callable(getattr(value, "tolist", None)):  # NumPy's numbers and arrays
+        return _plain(value.tolist(), path, lenient)
+    return _text(str(value), path, lenient)
+
+
+def _integer(value: int, path: str, lenient: bool) -> int | str:
+    if -(2**63) <= value < 2**63:
+        return value
+    if lenient:
+        return str(value)
+    raise InvalidInputException(f"{path} refused: {value} is too large a whole number for JSON readers")
+
+
+def _float(value: float, path: str, lenient: bool) -> float | str:
+    if math.isfinite(value):
+        return value
+    if lenient:
+        return str(value)
+    raise InvalidInputException(f"{path} refused: {value} is no number that JSON knows")
+
+
+def _text(value: str, path: str, lenient: bool) -> str:
+    text = str(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        if lenient:
+            return text.encode(errors="backslashreplace").decode()
+        raise InvalidInputException(f"{path} refused: {value!r} holds a lone surrogate, which is no text") from None
+    return text
+
+
+def structures(info: dict[str, Any]) -> set[str]:
+    """Give the names of the structures that a label's info lists under `label_info`."""
+    entries: Iterable[Any] = info.get("label_info") or ()
+    if not isinstance(entries, list):
+        return set()
+    return {str(e["name"]) for e in entries if isinstance(e, dict) and "name" in e}
