@@ -1,6 +1,5 @@
 """What an image, a label and an event are: the documents of datastore_v2.json and the records of the catalog."""
 
-import datetime
 import math
 import os
 from collections.abc import Iterable, KeysView

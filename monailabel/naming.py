@@ -45,7 +45,7 @@ def tag(value: object) -> str:
 
 def extension(value: str) -> str:
     """Check the part of a file's name that follows the id; it may be empty."""
-    if not isinstance(value, str) or _trouble(value.lstrip(".")) and value:
+    if not isinstance(value, str) or (_trouble(value.lstrip(".")) and value):
         raise InvalidInputException(f"extension {value!r} refused: {_trouble(str(value).lstrip('.'))}")
     return value
 
@@ -91,7 +91,8 @@ def _checked(kind: str, value: object) -> str:
         raise InvalidInputException(f"{kind} {text!r} refused: {trouble}")
     if len(text.encode()) > MAX_NAME_BYTES:
         raise InvalidInputException(
-            f"{kind} {text[:40]!r}… refused: it has {len(text.encode())} bytes, at most {MAX_NAME_BYTES} fit a file name"
+            f"{kind} {text[:40]!r}… refused: it has {len(text.encode())} bytes, "
+            f"and a file name holds at most {MAX_NAME_BYTES}"
         )
     return text
 

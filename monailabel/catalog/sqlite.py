@@ -26,7 +26,10 @@ _open: "weakref.WeakSet[SqliteCatalog]" = weakref.WeakSet()
 def _load_queries() -> dict[str, str]:
     text = files(__package__).joinpath("queries.sql").read_text(encoding="utf-8")
     parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)
-    return {name: re.sub(r"^--.*\n", "", body, flags=re.MULTILINE).strip() for name, body in zip(parts[1::2], parts[2::2])}
+    return {
+        name: re.sub(r"^--.*\n", "", body, flags=re.MULTILINE).strip()
+        for name, body in zip(parts[1::2], parts[2::2], strict=True)
+    }
 
 
 QUERIES: Mapping[str, str] = _load_queries()
@@ -42,24 +45,28 @@ class SqliteCatalog:
     def __init__(self, path: str, *, write_ahead: bool = True) -> None:
         self.path = path
         self._write_ahead = write_ahead
-        self._forget_connections()
+        self._inherited: list[apsw.Connection] = []
+        self._idle: list[apsw.Connection] = []
+        self._watch: apsw.Connection | None = None
+        self._watch_lock = threading.Lock()
         with self._translated(), self.reading() as connection:
             self._prepare(connection)
         _open.add(self)
 
     def close(self) -> None:
         """Close all connections; what was committed is on the disk already."""
-        idle, self._idle = self._idle, []
+        idle, self._idle = self._idle + ([self._watch] if self._watch else []), []
+        self._watch = None
         for connection in idle:
             connection.close()
 
     # -- connections ---------------------------------------------------------------------------------------------------
 
-    def _forget_connections(self) -> None:
-        # A forked child must neither use nor close its parent's connections.
-        self._inherited = getattr(self, "_idle", [])
-        self._idle: list[apsw.Connection] = []
-        self._watch: apsw.Connection | None = None
+    def renew(self) -> None:
+        """Forget the connections of a parent process: a forked child must neither use nor close them."""
+        self._inherited += self._idle + ([self._watch] if self._watch else [])
+        self._idle = []
+        self._watch = None
         self._watch_lock = threading.Lock()
 
     def _connect(self) -> apsw.Connection:
@@ -89,7 +96,8 @@ class SqliteCatalog:
             return
         if found > SCHEMA_VERSION:
             raise DamagedDatastoreException(
-                f"the catalog {self.path} has schema {found}, this version knows {SCHEMA_VERSION}: update monailabel-datastore"
+                f"the catalog {self.path} has schema {found}, this version knows {SCHEMA_VERSION}: "
+                "update monailabel-datastore"
             )
         with self._immediate(connection):
             for number in range(connection.pragma("user_version") + 1, SCHEMA_VERSION + 1):
@@ -193,7 +201,7 @@ class SqliteCatalog:
         return row
 
     def waiting_longest(self, place: float) -> tuple[str, int] | None:
-        """Give one of the unlabelled images that were handed out longest ago: the one at `place` (0 to 1) among them."""
+        """Give one of the unlabelled images handed out longest ago: the one at `place` (0 to 1) among them."""
         with self.reading() as connection:
             handed, first, last = connection.execute(QUERIES["least_handed"]).get
             if first is None:
@@ -298,7 +306,7 @@ def _migration(number: int) -> str:
 
 def _after_fork() -> None:
     for catalog in list(_open):
-        catalog._forget_connections()
+        catalog.renew()
 
 
 if hasattr(os, "register_at_fork"):

@@ -21,8 +21,8 @@ class Transaction:
     def __init__(self, connection: apsw.Connection, queries: Mapping[str, str]) -> None:
         self._connection = connection
         self._queries = queries
-        last = self._get("last_event")
-        self._seq, self._chain = last or (0, FIRST_CHAIN)
+        last: tuple[int, bytes] = self._get("last_event") or (0, FIRST_CHAIN)
+        self._seq, self._chain = last
         self._now = int(time.time() * 1000)
 
     def _get(self, query: str, **values: Any) -> Any:
@@ -107,7 +107,9 @@ class Transaction:
             mtime_ns=item.mtime_ns, made_for=made_for, kept=kept, link=item.link, seq=item.seq,
         )  # fmt: skip
 
-    def keep_version(self, rowid: int, number: int, kept: str | None, sha256: str | None = None, size: int | None = None) -> None:
+    def keep_version(
+        self, rowid: int, number: int, kept: str | None, sha256: str | None = None, size: int | None = None
+    ) -> None:
         """Note where a version's bytes lie."""
         self._get("keep_version", item=rowid, number=number, kept=kept, sha256=sha256, size=size)
 
@@ -193,4 +195,6 @@ def handed_at(info: dict[str, Any]) -> int:
     strategies = info.get("strategy")
     entries = strategies.values() if isinstance(strategies, dict) else ()
     times = [e.get("ts") for e in entries if isinstance(e, dict)]
-    return max((int(t) for t in times if isinstance(t, (int, float)) and not isinstance(t, bool) and abs(t) < 2**53), default=0)
+    return max(
+        (int(t) for t in times if isinstance(t, (int, float)) and not isinstance(t, bool) and abs(t) < 2**53), default=0
+    )

@@ -51,7 +51,7 @@ class Background:
         while (job := self._next()) is not None:
             try:
                 again = job()
-            except Exception as error:  # a job must not take the others with it; it is asked for again
+            except Exception as error:  # noqa: BLE001 - a job must not take the others with it; it is asked for again
                 logger.warning("work in the background failed: %s", error)
                 again = None
             if again is not None:

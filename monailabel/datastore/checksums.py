@@ -1,4 +1,4 @@
-"""Reading the bytes of files that a scan found, so that their checksums are known; one process at a time, in the background."""
+"""Reading the files that a scan found, so that their checksums are known: in the background, one process at a time."""
 
 import os
 from contextlib import suppress
@@ -53,7 +53,11 @@ class Checksums:
         with suppress(OSError):
             before = look(path)
             sha256, _ = digest(path)
-            if before == look(path) and before is not None and (before.size, before.mtime_ns) == (item.size, item.mtime_ns):
+            if (
+                before == look(path)
+                and before is not None
+                and (before.size, before.mtime_ns) == (item.size, item.mtime_ns)
+            ):
                 return sha256
         return None
 

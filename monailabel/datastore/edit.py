@@ -60,10 +60,14 @@ class Edit:
         old = self.rows.item(image_id, tag)
         self._check_free(old)
         name = visible_name(image_id, tag, ext)
-        self._check_twin(image_id, tag, name, old)
+        self._check_twin(image_id, tag, name)
         out_name = visible_name(image_id, tag, old.ext) if old and old.state is State.PRESENT else None
-        item = self._item(image_id, tag, ext, info, Look(staged.size, staged.mtime_ns, staged.inode, None), staged.sha256)
-        rowid = self._record(item, old, self._actor, action or self._action(old), made_for=self._image_version(tag, image_id))
+        item = self._item(
+            image_id, tag, ext, info, Look(staged.size, staged.mtime_ns, staged.inode, None), staged.sha256
+        )
+        rowid = self._record(
+            item, old, self._actor, action or self._action(old), made_for=self._image_version(tag, image_id)
+        )
         same = out_name == name
         self._mark(
             Mark(
@@ -125,11 +129,18 @@ class Edit:
     def find(self, image_id: str, tag: str, ext: str, look: Look, info: dict[str, Any]) -> None:
         """Take in a file that another program put in its place, or that is back."""
         old = self.rows.item(image_id, tag)
-        if old and old.state is not State.REMOVED and (old.ext, old.size, old.mtime_ns) == (ext, look.size, look.mtime_ns):
-            return self._find_again(old, look, info)
+        if (
+            old
+            and old.state is not State.REMOVED
+            and (old.ext, old.size, old.mtime_ns) == (ext, look.size, look.mtime_ns)
+        ):
+            self._find_again(old, look, info)
+            return
         if old and old.state is State.PRESENT:
             self.rows.keep_version(old.rowid, old.version, "")
-        action = "found" if not old or old.state is State.REMOVED else "changed" if old.state is State.PRESENT else "back"
+        action = (
+            "found" if not old or old.state is State.REMOVED else "changed" if old.state is State.PRESENT else "back"
+        )
         item = self._item(image_id, tag, ext, info, look, None)
         self._record(item, old, UNKNOWN, action, made_for=self._image_version(tag, image_id))
 
@@ -148,7 +159,17 @@ class Edit:
     def miss(self, item: Item) -> None:
         """Note that a file is gone without our doing; its info waits for it."""
         item.seq = self.rows.event(
-            Event(UNKNOWN.name, False, "missing", item.image_id, item.tag, item.version, item.sha256, None, {"ext": item.ext})
+            Event(
+                UNKNOWN.name,
+                False,
+                "missing",
+                item.image_id,
+                item.tag,
+                item.version,
+                item.sha256,
+                None,
+                {"ext": item.ext},
+            )
         )
         item.state, item.inode = State.MISSING, None
         self.rows.put_item(item)
@@ -164,9 +185,7 @@ class Edit:
 
     # -- rows ----------------------------------------------------------------------------------------------------------
 
-    def _item(
-        self, image_id: str, tag: str, ext: str, info: dict[str, Any], look: Look, sha256: str | None
-    ) -> Item:
+    def _item(self, image_id: str, tag: str, ext: str, info: dict[str, Any], look: Look, sha256: str | None) -> Item:
         version = self.rows.next_version(image_id, tag)
         return Item(
             0, image_id, tag, ext, info, State.PRESENT, True, version, sha256, look.size, look.mtime_ns, look.inode,
@@ -177,7 +196,17 @@ class Edit:
         content = {"ext": item.ext, "new": item.info} | ({"old": old.info} if old else {})
         before = old.sha256 if old and old.state is State.PRESENT else None
         self.rows.event(
-            Event(actor.name, actor.authenticated, action, item.image_id, item.tag, item.version, before, item.sha256, content)
+            Event(
+                actor.name,
+                actor.authenticated,
+                action,
+                item.image_id,
+                item.tag,
+                item.version,
+                before,
+                item.sha256,
+                content,
+            )
         )
         rowid = self.rows.put_item(item)
         self.rows.put_version(rowid, item, made_for=made_for)
@@ -199,7 +228,7 @@ class Edit:
         if item is not None and item.rowid in self._stuck:
             raise self._stuck[item.rowid]
 
-    def _check_twin(self, image_id: str, tag: str, name: str, old: Item | None) -> None:
+    def _check_twin(self, image_id: str, tag: str, name: str) -> None:
         """Refuse a name that the disk takes for another one's, for letter case or Unicode form."""
         try:
             inode = os.lstat(self._folder(tag).path(name)).st_ino

@@ -20,7 +20,7 @@ def events(catalog: SqliteCatalog, after: int, limit: int | None, image_id: str 
     keys = ("seq", "time", "actor", "authenticated", "action", "image", "tag", "version", "before", "after")
     result = []
     for row in catalog.events(after, ALL if limit is None else limit, image_id):
-        event: dict[str, Any] = dict(zip(keys, row))
+        event: dict[str, Any] = dict(zip(keys, row, strict=False))
         event["time"] = moment(event["time"])
         event["authenticated"] = bool(event["authenticated"])
         content = json.loads(row[10]) if row[10] else {}
@@ -33,7 +33,9 @@ def versions(catalog: SqliteCatalog, image_id: str, tag: str) -> list[dict[str, 
     item = catalog.item(image_id, tag)
     newest = item.version if item and item.state is State.PRESENT else None
     result = []
-    for number, ext, sha256, size, _, made_for, kept, _, _, at, actor, authenticated, action in catalog.versions(image_id, tag):
+    for number, ext, sha256, size, _, made_for, kept, _, _, at, actor, authenticated, action in catalog.versions(
+        image_id, tag
+    ):
         result.append(
             {
                 "version": number, "name": image_id + ext, "sha256": sha256, "size": size, "image_version": made_for,
@@ -47,7 +49,7 @@ def versions(catalog: SqliteCatalog, image_id: str, tag: str) -> list[dict[str, 
 def path_of(catalog: SqliteCatalog, changes: Changes, image_id: str, tag: str, version: int) -> tuple[str, str, str]:
     """Give path, extension and SHA-256 of the bytes of an earlier version, checked against its checksum.
 
-    Raises LabelNotFoundException for an unknown version, ConflictException where its bytes were not kept or are damaged.
+    Raises LabelNotFoundException for an unknown version, ConflictException where its bytes are not there or damaged.
     """
     what = f"version {version} of " + (f"label {tag!r} of image {image_id!r}" if tag else f"image {image_id!r}")
     rows = {row[0]: row for row in catalog.versions(image_id, tag)}

@@ -3,42 +3,29 @@
 import io
 import json
 import os
-import time
 import weakref
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable
 from os import PathLike
 from types import TracebackType
 from typing import Any, Self
 
 from monailabel import naming
-from monailabel.datastore import actor as acting
-from monailabel.datastore import archive, history, strategy
-from monailabel.datastore.change import enter
-from monailabel.datastore.edit import Edit, visible_name
-from monailabel.datastore.reading import OpenFile, locate, open_newest
+from monailabel.datastore import archive, history
+from monailabel.datastore.beyond import Beyond, Source, base_name, structures_of, text_of
+from monailabel.datastore.edit import visible_name
+from monailabel.datastore.reading import locate, open_newest
 from monailabel.datastore.readonly import ReadOnly
 from monailabel.datastore.scan import Progress
 from monailabel.datastore.store import Options, Store
 from monailabel.datastore.watch import Watch
-from monailabel.files.folder import Staged, digest
-from monailabel.files.looks import Look, look
-from monailabel.interfaces.datastore import Datastore, DefaultLabelTag
-from monailabel.interfaces.exception import (
-    ConflictException,
-    ImageNotFoundException,
-    InvalidInputException,
-    LabelNotFoundException,
-    ReadOnlyException,
-)
-from monailabel.models import IMAGE, DataModel, ImageLabelModel, Item, LocalDatastoreModel, State, plain
+from monailabel.interfaces.datastore import DefaultLabelTag
+from monailabel.interfaces.exception import ImageNotFoundException
+from monailabel.models import IMAGE, DataModel, ImageLabelModel, LocalDatastoreModel, State, plain
 
 __all__ = ["DataModel", "ImageLabelModel", "LocalDatastore", "LocalDatastoreModel"]
 
-Source = str | PathLike[str] | Staged
 
-
-class LocalDatastore(Datastore):
+class LocalDatastore(Beyond):
     """Images in a folder, their labels in `labels/<tag>/` beside them, and everything known of both in a catalog.
 
     Any number of objects, threads and processes may hold the same folder open; each sees what the others did at its
@@ -70,11 +57,17 @@ class LocalDatastore(Datastore):
         a document names folders outside that the arguments do not name.
         """
         patterns = naming.Extensions(extensions)
-        self._arguments = dict(
-            datastore_path=os.fspath(datastore_path), images_dir=os.fspath(images_dir), labels_dir=os.fspath(labels_dir),
-            datastore_config=datastore_config, extensions=patterns.patterns, auto_reload=auto_reload,
-            read_only=read_only, actor=actor, state_dir=state_dir and os.fspath(state_dir), progress=progress,
-        )  # fmt: skip
+        self._arguments: dict[str, Any] = {
+            "datastore_path": os.fspath(datastore_path),
+            "images_dir": os.fspath(images_dir),
+            "labels_dir": os.fspath(labels_dir),
+            "datastore_config": datastore_config,
+            "extensions": patterns.patterns,
+            "auto_reload": auto_reload,
+            "read_only": read_only,
+            "actor": actor,
+            "state_dir": os.fspath(state_dir) if state_dir else None,
+        }
         self.path = os.path.realpath(os.fspath(datastore_path))
         self.extensions = patterns
         self.read_only = read_only
@@ -88,7 +81,7 @@ class LocalDatastore(Datastore):
         )  # fmt: skip
         self._looking = ReadOnly(options) if read_only else None
         self._writing = None if read_only else Store(options)
-        self._watch = Watch(self._store, self.path) if auto_reload else None
+        self._watch = Watch(self._store) if auto_reload else None
         self._finalizer = weakref.finalize(self, _close, self._watch, self._looking or self._writing)
 
     def close(self) -> None:
@@ -98,11 +91,13 @@ class LocalDatastore(Datastore):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return self._arguments | {"progress": None}
+        return self._arguments
 
     def __setstate__(self, arguments: dict[str, Any]) -> None:
         type(self).__init__(self, **arguments)
@@ -124,8 +119,13 @@ class LocalDatastore(Datastore):
     def _datastore(self) -> LocalDatastoreModel:
         """Name, description and folders, for subclasses that put files there; its `objects` are always empty."""
         settings = self._store.catalog.settings()
-        names = ("name", "description", "images_dir", "labels_dir")
-        return LocalDatastoreModel(**{n: settings[n] for n in names}, base_path=self.path)
+        return LocalDatastoreModel(
+            name=settings["name"],
+            description=settings["description"],
+            images_dir=settings["images_dir"],
+            labels_dir=settings["labels_dir"],
+            base_path=self.path,
+        )
 
     def _to_id(self, file: str) -> tuple[str, str]:
         """Split a file's name into id and extension; subclasses may have rules of their own."""
@@ -137,34 +137,13 @@ class LocalDatastore(Datastore):
 
     # -- changing ------------------------------------------------------------------------------------------------------
 
-    def acting_as(self, actor: str, authenticated: bool = False) -> AbstractContextManager[None]:
-        """Record the changes that are made inside the block under this name."""
-        return acting.acting_as(acting.Actor(actor, authenticated))
-
-    @contextmanager
-    def _change(self) -> Iterator[Edit]:
-        if self.read_only:
-            raise ReadOnlyException(f"the datastore {os.path.basename(self.path)!r} is read-only; open it without read_only")
-        with self._store.change(acting.acting(self._actor)) as edit:
-            yield edit
-
-    def stage(self, file_name: str) -> Staged:
-        """Begin a file that is written piece by piece, for add_image or save_label; in `with` it leaves no trace.
-
-        `file_name` is what the sender calls it; only the end of its last part is used.
-        """
-        if self.read_only:
-            raise ReadOnlyException(f"the datastore {os.path.basename(self.path)!r} is read-only; open it without read_only")
-        enter("stage")
-        return self._store.labels.stage(naming.file_name(file_name))
-
     def add_image(self, image_id: str | None, image_filename: Source, image_info: dict[str, Any] | None) -> str:
         """Add an image from a file, or replace the one of that id, and give its id.
 
         Without an id the file's name decides it. A replaced image keeps its labels, and its bytes stay in the history.
         Raises InvalidInputException for an id or info that is refused.
         """
-        id, ext = self._to_id(_base_name(image_filename))
+        id, ext = self._to_id(base_name(image_filename))
         image_id = naming.image_id(image_id or id)
         return self._put(image_id, IMAGE, ext, image_filename, plain(image_info))
 
@@ -175,55 +154,17 @@ class LocalDatastore(Datastore):
 
         Raises ImageNotFoundException, InvalidInputException for a tag or info that is refused.
         """
-        _, ext = self._to_id(_base_name(label_filename))
+        _, ext = self._to_id(base_name(label_filename))
         tag = naming.tag(label_tag)
         info = plain(label_info)
-        if not self._store.catalog.listed(_text(image_id), IMAGE):
+        if not self._store.catalog.listed(text_of(image_id), IMAGE):
             raise ImageNotFoundException(f"image {image_id!r} not found")
         return self._put(image_id, tag, ext, label_filename, info)
-
-    def _put(self, image_id: str, tag: str, ext: str, source: Source, info: dict[str, Any]) -> str:
-        name = naming.new_file("label" if tag else "image id", image_id, ext)
-        if not tag and name in (os.path.basename(self._store.snapshot.path), "labels"):
-            raise InvalidInputException(f"image id {image_id!r} refused: {name!r} is the datastore's own")
-        info |= {"ts": int(time.time()), "name": self._filename(image_id, ext)}
-        target = self._store.changes.folder(tag).path(visible_name(image_id, tag, ext))
-        if not isinstance(source, Staged) and _is_same(source, target):
-            return self._register(image_id, tag, ext, target, info)
-        if self.read_only:
-            raise ReadOnlyException(f"the datastore {os.path.basename(self.path)!r} is read-only; open it without read_only")
-        with self._staged(source, tag) as staged, self._change() as edit:
-            if tag:
-                edit.image(image_id)
-            edit.put(image_id, tag, ext, staged, info)
-        return image_id
-
-    def _register(self, image_id: str, tag: str, ext: str, path: str, info: dict[str, Any]) -> str:
-        """Take in a file that lies in its place already."""
-        seen = look(path)
-        if seen is None:
-            raise InvalidInputException(f"{path!r} refused: it is no regular file")
-        sha256, _ = digest(path)
-        with self._change() as edit:
-            edit.register(image_id, tag, ext, seen, sha256, info)
-        return image_id
-
-    def _staged(self, source: Source, tag: str) -> Staged:
-        """Give a file's bytes as a staged file on the disk that they will live on."""
-        folder = self._store.changes.folder(tag)
-        if not isinstance(source, Staged):
-            enter("stage")
-            return folder.stage_copy(os.fspath(source))
-        source.seal()
-        if source.folder.staging == folder.staging:
-            return source
-        with source:
-            return folder.stage_copy(source.path)
 
     def remove_image(self, image_id: str) -> None:
         """Remove an image and all its labels; the history keeps their bytes. Raises ImageNotFoundException."""
         with self._change() as edit:
-            edit.image(_text(image_id))
+            edit.image(text_of(image_id))
             for tag, state in edit.rows.rows_of(image_id):
                 item = edit.rows.item(image_id, tag)
                 if item is not None and state is not State.REMOVED:
@@ -235,7 +176,7 @@ class LocalDatastore(Datastore):
         if not self.read_only and not self.get_label_uri(label_id, label_tag):
             return
         with self._change() as edit:
-            item = edit.rows.item(_text(label_id), _text(label_tag))
+            item = edit.rows.item(text_of(label_id), text_of(label_tag))
             if item is not None and item.listed and item.tag:
                 edit.remove(item)
 
@@ -247,14 +188,14 @@ class LocalDatastore(Datastore):
         """Merge `info` into the image's info. Raises ImageNotFoundException, InvalidInputException."""
         news = plain(info)
         with self._change() as edit:
-            item = edit.image(_text(image_id))
+            item = edit.image(text_of(image_id))
             edit.inform(item, item.info | news)
 
     def update_label_info(self, label_id: str, label_tag: str, info: dict[str, Any]) -> None:
         """Merge `info` into the label's info. Raises LabelNotFoundException, InvalidInputException."""
         news = plain(info)
         with self._change() as edit:
-            item = edit.label(_text(label_id), _text(label_tag))
+            item = edit.label(text_of(label_id), text_of(label_tag))
             edit.inform(item, item.info | news)
 
     def set_name(self, name: str) -> None:
@@ -292,17 +233,21 @@ class LocalDatastore(Datastore):
 
     def get_labeled_images(self, label_tag: str | None = None, labels: list[str] | None = None) -> list[str]:
         """Give the ids of the images that have a label of a tag (default `final`) that names one of the structures."""
-        return self._store.catalog.labelled(_text(label_tag or DefaultLabelTag.FINAL), _structures(labels))
+        return self._store.catalog.labelled(text_of(label_tag or DefaultLabelTag.FINAL), structures_of(labels))
 
     def get_unlabeled_images(self, label_tag: str | None = None, labels: list[str] | None = None) -> list[str]:
         """Give the ids of all other images."""
-        return self._store.catalog.unlabelled(_text(label_tag or DefaultLabelTag.FINAL), _structures(labels))
+        return self._store.catalog.unlabelled(text_of(label_tag or DefaultLabelTag.FINAL), structures_of(labels))
 
     def status(self) -> dict[str, Any]:
         """Count images, images with a final label, and labels by tag."""
         tallies = self._store.catalog.tallies()
         tallies.pop(IMAGE, None)
-        return {"total": self._count("list_images"), "completed": self._count("get_labeled_images"), "label_tags": tallies}
+        return {
+            "total": self._count("list_images"),
+            "completed": self._count("get_labeled_images"),
+            "label_tags": tallies,
+        }
 
     def _count(self, method: str) -> int:
         """Count what a listing gives, asking a subclass's own."""
@@ -311,18 +256,25 @@ class LocalDatastore(Datastore):
         tallies = self._store.catalog.tallies()
         return tallies.get(IMAGE if method == "list_images" else DefaultLabelTag.FINAL.value, 0)
 
-    def get_image(self, image_id: str, params: Any = None) -> io.BytesIO | None:
+    def get_image(self, image_id: str, params: Any = None) -> io.BytesIO | None:  # noqa: ARG002 - kept for subclasses
         """Give the image's bytes, None if it is unknown."""
         return self._bytes(self.get_image_uri(image_id), image_id, IMAGE)
 
     def get_label(
-        self, label_id: str, label_tag: str, params: Any = None, *, version: int | None = None
+        self,
+        label_id: str,
+        label_tag: str,
+        params: Any = None,  # noqa: ARG002 - kept for subclasses
+        *,
+        version: int | None = None,
     ) -> io.BytesIO | None:
         """Give the label's bytes, or those of an earlier version; None if it is unknown."""
         if version is not None:
-            path, _, _ = history.path_of(self._store.settled(), self._store.changes, label_id, _text(label_tag), version)
+            path, _, _ = history.path_of(
+                self._store.settled(), self._store.changes, label_id, text_of(label_tag), version
+            )
             return _read(path)
-        return self._bytes(self.get_label_uri(label_id, label_tag), label_id, _text(label_tag))
+        return self._bytes(self.get_label_uri(label_id, label_tag), label_id, text_of(label_tag))
 
     def _bytes(self, uri: str, image_id: str, tag: str) -> io.BytesIO | None:
         if not uri:
@@ -336,30 +288,14 @@ class LocalDatastore(Datastore):
             with opened, os.fdopen(os.dup(opened.fd), "rb") as file:
                 return io.BytesIO(file.read())
 
-    def open_image(self, image_id: str) -> OpenFile:
-        """Open the image's newest version. Raises ImageNotFoundException."""
-        opened = open_newest(self._store.catalog, self._store.changes, _text(image_id), IMAGE)
-        if opened is None:
-            raise ImageNotFoundException(f"image {image_id!r} not found")
-        return opened
-
-    def open_label(self, label_id: str, label_tag: str) -> OpenFile:
-        """Open the label's newest version. Raises LabelNotFoundException."""
-        tag = _text(label_tag)
-        opened = open_newest(self._store.catalog, self._store.changes, _text(label_id), tag) if tag else None
-        if opened is None:
-            has = ", ".join(self.get_labels_by_image_id(label_id)) or "no labels"
-            raise LabelNotFoundException(f"label {label_tag!r} of image {label_id!r} not found; it has: {has}")
-        return opened
-
     def get_image_uri(self, image_id: str) -> str:
         """Give the image's real path, `""` if it is unknown."""
-        return self._uri(_text(image_id), IMAGE)
+        return self._uri(text_of(image_id), IMAGE)
 
     def get_label_uri(self, label_id: str, label_tag: str) -> str:
         """Give the label's real path, `""` if it is unknown."""
-        tag = _text(label_tag)
-        return self._uri(_text(label_id), tag) if tag else ""
+        tag = text_of(label_tag)
+        return self._uri(text_of(label_id), tag) if tag else ""
 
     def _uri(self, image_id: str, tag: str) -> str:
         store = self._store
@@ -371,7 +307,7 @@ class LocalDatastore(Datastore):
     def get_image_info(self, image_id: str) -> dict[str, Any]:
         """Give the image's info and its real `path`, `{}` if it is unknown."""
         store = self._store
-        row = store.catalog.listed(_text(image_id), IMAGE)
+        row = store.catalog.listed(text_of(image_id), IMAGE)
         if row is None:
             return {}
         info: dict[str, Any] = json.loads(row[0])
@@ -380,18 +316,18 @@ class LocalDatastore(Datastore):
 
     def get_label_info(self, label_id: str, label_tag: str) -> dict[str, Any]:
         """Give the label's info, `{}` if it is unknown."""
-        tag = _text(label_tag)
-        row = self._store.catalog.listed(_text(label_id), tag) if tag else None
+        tag = text_of(label_tag)
+        row = self._store.catalog.listed(text_of(label_id), tag) if tag else None
         info: dict[str, Any] = json.loads(row[0]) if row else {}
         return info
 
     def get_labels_by_image_id(self, image_id: str) -> dict[str, str]:
         """Give the label ids of an image by tag, in the order of their creation."""
-        return {tag: image_id for tag, _ in self._store.catalog.items_of(_text(image_id)) if tag}
+        return {tag: image_id for tag, _ in self._store.catalog.items_of(text_of(image_id)) if tag}
 
     def get_label_by_image_id(self, image_id: str, tag: str) -> str:
         """Give the id of an image's label of that tag, `""` if there is none."""
-        return self.get_labels_by_image_id(image_id).get(_text(tag), "")
+        return self.get_labels_by_image_id(image_id).get(text_of(tag), "")
 
     def datalist(self, full_path: bool = True) -> list[dict[str, Any]]:
         """Give image and final label of every labelled case, as real paths or relative to the datastore's folder."""
@@ -417,82 +353,9 @@ class LocalDatastore(Datastore):
         """Give the document datastore_v2.json as compact JSON."""
         return self._store.catalog.document().encode()
 
-    # -- beyond the reference ------------------------------------------------------------------------------------------
-
     def get_dataset_archive(self, limit_cases: int | None) -> str:
         """Write a ZIP of the labelled cases to a temporary file, the caller's to remove, and give its path."""
         return archive.write(self.archive(limit_cases))
-
-    def archive(self, limit_cases: int | None = None) -> archive.Archive:
-        """Give a ZIP of the labelled cases (the first `limit_cases`) that is made while it is read.
-
-        Raises ConflictException where there is no labelled case.
-        """
-        cases = archive.pick(self.datalist(), limit_cases)
-        ids = [self._to_id(os.path.basename(case["image"]))[0] for case in cases]
-        return archive.Archive(cases, self._store.catalog.document(ids).encode())
-
-    def image_checksum(self, image_id: str) -> str:
-        """Give the image's SHA-256 in hexadecimal, reading the file where it is not known. Raises ImageNotFoundException."""
-        with self.open_image(image_id) as opened:
-            if opened.sha256:
-                return opened.sha256
-            return digest(opened.fd)[0]
-
-    def next_image(
-        self,
-        strategy_name: str,
-        client_id: str | None = None,
-        label_tag: str | None = None,
-        labels: list[str] | None = None,
-    ) -> dict[str, Any] | None:
-        """Choose the next image to label by a strategy (`random`, `first`) and note who got it when.
-
-        Gives `id` and, for `random`, `weight` (seconds since it was handed out); None when none is left.
-        """
-        chosen = strategy.choose(strategy_name, self._store.catalog, label_tag, _structures(labels))
-        if chosen is not None and not self.read_only:
-            with self._change() as edit:
-                item = edit.image(chosen["id"])
-                edit.inform(item, strategy.record(item.info, strategy_name, client_id))
-        return chosen
-
-    def problems(self) -> list[str]:
-        """Say what scans could not take in, a sentence for each file."""
-        return [f"{path}: {what}" for path, what in self._store.catalog.problems().items()]
-
-    def events(self, after: int = 0, limit: int | None = None, image_id: str | None = None) -> list[dict[str, Any]]:
-        """Give what happened after the event of that number, in order."""
-        return history.events(self._store.catalog, after, limit, image_id)
-
-    def label_versions(self, image_id: str, tag: str) -> list[dict[str, Any]]:
-        """Give every version of a label, the oldest first."""
-        return history.versions(self._store.settled(), _text(image_id), naming.tag(tag))
-
-    def image_versions(self, image_id: str) -> list[dict[str, Any]]:
-        """Give every version of an image, the oldest first."""
-        return history.versions(self._store.settled(), _text(image_id), IMAGE)
-
-    def restore_label(self, image_id: str, label_tag: str, version: int) -> int:
-        """Make an earlier version of a label the newest again, as a version of its own, and give its number."""
-        tag = naming.tag(label_tag)
-        if not self._store.catalog.listed(_text(image_id), IMAGE):
-            raise ImageNotFoundException(f"image {image_id!r} not found; restore the image first")
-        return self._restore(image_id, tag, version)
-
-    def restore_image(self, image_id: str, version: int | None = None) -> int:
-        """Bring a removed image back, or an earlier version of it, and give the number of the new version."""
-        known = [v["version"] for v in self.image_versions(image_id) if v["kept"]]
-        if not known:
-            raise ImageNotFoundException(f"image {image_id!r} not found, nor any version of it that was kept")
-        return self._restore(image_id, IMAGE, known[-1] if version is None else version)
-
-    def _restore(self, image_id: str, tag: str, version: int) -> int:
-        store = self._store
-        path, ext, _ = history.path_of(store.settled(), store.changes, image_id, tag, version)
-        info = history.info_of(store.catalog, image_id, tag, version)
-        with self._staged(path, tag) as staged, self._change() as edit:
-            return edit.put(image_id, tag, ext, staged, info, "restored")
 
 
 def _close(watch: Watch | None, opened: Store | ReadOnly | None) -> None:
@@ -502,35 +365,6 @@ def _close(watch: Watch | None, opened: Store | ReadOnly | None) -> None:
         opened.close()
 
 
-def _base_name(source: Source) -> str:
-    return naming.file_name(source.name if isinstance(source, Staged) else os.fspath(source))
-
-
-def _is_same(source: str | PathLike[str], target: str) -> bool:
-    try:
-        return os.path.samestat(os.lstat(source), os.lstat(target))
-    except OSError:
-        return False
-
-
-def _text(value: object) -> str:
-    """Give an id or tag as the plain text that the catalog knows it by; what is no text is unknown to it."""
-    text = value.value if isinstance(value, DefaultLabelTag) else value
-    if not isinstance(text, str):
-        return ""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return ""
-    return text
-
-
-def _structures(labels: list[str] | None) -> list[str] | None:
-    return [str(label) for label in labels] if labels else None
-
-
 def _read(path: str) -> io.BytesIO:
     with open(path, "rb") as file:
         return io.BytesIO(file.read())
-
-

@@ -52,5 +52,3 @@ def _facts(path: str) -> tuple[int, int, int] | None:
     except FileNotFoundError:
         return None
     return facts.st_size, facts.st_mtime_ns, facts.st_ino
-
-

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from monailabel import naming
 from monailabel.catalog.sqlite import SqliteCatalog
@@ -17,6 +18,8 @@ from monailabel.interfaces.exception import InvalidInputException
 from monailabel.models import IMAGE, State
 
 BATCH = 5_000  # files to a transaction, so that other writers get their turn
+
+_FEW = 50  # files whose images are asked for one by one
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -40,6 +43,7 @@ class _Reading:
     gone: list[str] = field(default_factory=list)  # image ids
     came: list[tuple[str, str, str, Look]] = field(default_factory=list)  # file name, image id, extension, look
     problems: dict[str, tuple[str, bool]] = field(default_factory=dict)
+    touched: bool = False  # the files are news themselves, even where their entries are the same
     unfinished: bool = False  # something in it could not be judged yet: it is to be read again
 
     @property
@@ -67,21 +71,50 @@ class Scan:
         self._own_names = own_names  # files of ours beside the images
         self._progress = progress
 
-    def run(self, *, everything: bool = False) -> bool:
-        """Take in what changed; tell whether anything did."""
+    def run(self) -> bool:
+        """Read the folders that changed and take in what is new; tell whether something could not be judged yet."""
         since = self._catalog.last_event()
-        stamps = {} if everything else self._catalog.folders()
-        news = False
+        stamps = self._catalog.folders()
+        unfinished = False
         images = self._read(IMAGE, stamps)
         if images is not None:
-            news = self._take_in(images, since)
-            stamps = {} if any(c for c in images.came) else stamps  # their labels may have waited for them
-        tags = self._tags(stamps)
-        for tag in tags:
-            reading = self._read(tag, stamps)
-            if reading is not None:
-                news = self._take_in(reading, since) or news
-        return news
+            unfinished = self._take_in(images, since)
+            stamps = self._catalog.folders() if images.came else stamps  # labels may have waited for them
+        for tag in self._tags(stamps):
+            labels = self._read(tag, stamps)
+            if labels is not None:
+                unfinished = self._take_in(labels, since) or unfinished
+        return unfinished
+
+    def look_at(self, paths: set[str]) -> None:
+        """Take in what happened to single files, bytes changed in place too, without reading their folders."""
+        since = self._catalog.last_event()
+        for tag, names in self._by_folder(paths):
+            reading = _Reading(tag, self._path(tag), None, touched=True)
+            known = self._known(tag, names)
+            entries = {n: seen.inode for n in {*names, *known} if (seen := look(os.path.join(reading.path, n)))}
+            self._compare(reading, {n: inode or 0 for n, inode in entries.items() if self._is_listed(n, tag)}, known)
+            self._take_in(reading, since)
+
+    def _by_folder(self, paths: set[str]) -> list[tuple[str, list[str]]]:
+        """Sort paths by the folders that hold them, the images' first: '' for theirs, else the tag."""
+        images, labels = self._changes.folder(IMAGE).root, self._changes.folder("label").root
+        found: dict[str, list[str]] = {}
+        for path in sorted(paths):
+            folder, name = os.path.split(path)
+            if folder == images:
+                found.setdefault(IMAGE, []).append(name)
+            elif os.path.dirname(folder) == labels:
+                found.setdefault(os.path.basename(folder), []).append(name)
+        return sorted(found.items())
+
+    def _known(self, tag: str, names: list[str]) -> dict[str, _Known]:
+        owner = self._owner(len(names)) if tag else lambda name: self._to_id(name)[0]
+        items = [self._catalog.item(i, tag) for i in {owner(n) or "" for n in names if _is_text(n)}]
+        return {i.image_id + i.ext: _Known(i.image_id, i.state, i.inode) for i in items if i is not None}
+
+    def _is_listed(self, name: str, tag: str) -> bool:
+        return not naming.is_hidden(name) and _is_text(name) and (bool(tag) or name not in self._own_names)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -129,7 +162,7 @@ class Scan:
         with suppress(FileNotFoundError, NotADirectoryError), os.scandir(reading.path) as entries:
             for entry in entries:
                 name = entry.name
-                if naming.is_hidden(name) or name in self._own_names and not reading.tag:
+                if naming.is_hidden(name) or (name in self._own_names and not reading.tag):
                     continue
                 if not _is_text(name):
                     shown = name.encode(errors="backslashreplace").decode()
@@ -141,9 +174,9 @@ class Scan:
     def _compare(self, reading: _Reading, entries: dict[str, int], known: dict[str, _Known]) -> None:
         present = {name: k for name, k in known.items() if k.state is State.PRESENT}
         reading.gone = [k.image_id for name, k in present.items() if name not in entries]
-        new = [name for name, inode in entries.items() if name not in present or present[name].inode != inode]
+        new = [n for n, inode in entries.items() if reading.touched or n not in present or present[n].inode != inode]
         taken = {k.image_id for name, k in present.items() if name in entries}
-        owner = self._owner() if reading.tag and new else None
+        owner = self._owner(len(new)) if reading.tag and new else None
         new.sort(key=lambda name: (self._extensions.rank(name), name))
         for done, name in enumerate(new):
             self._tell(f"reading {reading.key}", done, len(new))
@@ -151,7 +184,12 @@ class Scan:
             self._consider(reading, name, row, owner, taken)
 
     def _consider(
-        self, reading: _Reading, name: str, row: _Known | None, owner: "Callable[[str], str | None] | None", taken: set[str]
+        self,
+        reading: _Reading,
+        name: str,
+        row: _Known | None,
+        owner: "Callable[[str], str | None] | None",
+        taken: set[str],
     ) -> None:
         """Decide about one file that is new in its folder, or has another inode."""
         if row is None or row.state is State.REMOVED:
@@ -172,7 +210,7 @@ class Scan:
         seen = look(path)
         if seen is None:
             return
-        if (row is None or row.inode != seen.inode) and not is_complete(path, seen):
+        if not is_complete(path, seen):
             reading.unfinished = True  # somebody still writes it
             return
         taken.add(image_id)
@@ -186,29 +224,34 @@ class Scan:
             return False
         return True
 
-    def _owner(self) -> Callable[[str], str | None]:
+    def _owner(self, files: int) -> Callable[[str], str | None]:
         """Give the function that finds the longest image id that a label's file name begins with."""
-        ids = set(self._catalog.image_ids())
+        ids = set(self._catalog.image_ids()) if files > _FEW else None
+
+        def is_image(candidate: str) -> bool:
+            return candidate in ids if ids is not None else self._catalog.listed(candidate, IMAGE) is not None
 
         def owner(name: str) -> str | None:
             candidates = {name[:n] for n, letter in enumerate(name) if letter == "."} | {self._to_id(name)[0]}
-            return max((c for c in candidates if c in ids), key=len, default=None)
+            return max((c for c in candidates if is_image(c)), key=len, default=None)
 
         return owner
 
     # -- taking in -----------------------------------------------------------------------------------------------------
 
     def _take_in(self, reading: _Reading, since: int) -> bool:
-        """Write a reading into the catalog, judging again inside the transaction what may have changed since."""
-        steps = [(self._gone, image_id) for image_id in reading.gone] + [(self._came, file) for file in reading.came]
+        """Write a reading into the catalog, judging again in the transaction; tell whether something could not be."""
+        steps = [partial(self._gone, image_id) for image_id in reading.gone]
+        steps += [partial(self._came, file) for file in reading.came]
         for begin in range(0, len(steps), BATCH):
             with self._changes.begin(UNKNOWN) as edit:
-                for step, subject in steps[begin : begin + BATCH]:
-                    if not step(edit, reading, subject, since):  # type: ignore[operator]
+                for step in steps[begin : begin + BATCH]:
+                    if not step(edit, reading, since):
                         reading.unfinished = True
             self._tell(f"taking in {reading.key}", min(begin + BATCH, len(steps)), len(steps))
-        self._record(reading)
-        return bool(steps)
+        if not reading.touched:
+            self._record(reading)
+        return reading.unfinished
 
     def _record(self, reading: _Reading) -> None:
         """Note problems, and the time stamp if the folder need not be read again while it stays as it is."""
@@ -222,7 +265,7 @@ class Scan:
             if stamp is not None:
                 edit.rows.put_folder(reading.key, *stamp)
 
-    def _gone(self, edit: Edit, reading: _Reading, image_id: str, since: int) -> bool:
+    def _gone(self, image_id: str, edit: Edit, reading: _Reading, since: int) -> bool:
         """Note that a file is gone; tell whether that could be judged."""
         item = edit.rows.item(image_id, reading.tag)
         if item is None or item.mark is not None or item.seq > since:
@@ -231,7 +274,7 @@ class Scan:
             edit.miss(item)
         return True
 
-    def _came(self, edit: Edit, reading: _Reading, file: tuple[str, str, str, Look], since: int) -> bool:
+    def _came(self, file: tuple[str, str, str, Look], edit: Edit, reading: _Reading, since: int) -> bool:
         """Take in a file; tell whether that could be judged."""
         name, image_id, ext, seen = file
         item = edit.rows.item(image_id, reading.tag)
@@ -272,5 +315,3 @@ def _is_text(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-

@@ -1,4 +1,4 @@
-"""datastore_v2.json, the catalog's snapshot for other programs: written by rename, and merged where others edited it."""
+"""datastore_v2.json, the catalog's snapshot for other programs: replaced whole, and merged where others edited it."""
 
 import json
 import logging
@@ -43,9 +43,10 @@ class Written:
 class Snapshot:
     """The document, the copy of it that we wrote last, and the lock that MONAI Label guards it with."""
 
-    def __init__(self, path: str, state: str, catalog: SqliteCatalog | None = None) -> None:
+    def __init__(self, path: str, state: str, *, private: bool) -> None:
         self.path = path
-        self._catalog = catalog
+        self._private = private  # not a byte is written beside the document, not even its lock
+        self._catalog: SqliteCatalog | None = None
         self._base = os.path.join(state, "snapshot.json")
         self._note = os.path.join(state, "snapshot.note")
         self._lock = FolderLock(os.path.join(os.path.dirname(path), ".lock"))
@@ -146,11 +147,11 @@ class Snapshot:
 
         Raises DamagedDatastoreException if it cannot be read.
         """
-        with self._lock if os.access(os.path.dirname(self.path), os.W_OK) else suppress():
+        if self._private:
+            return _patient(self.path)
+        with self._lock:
             data = _read(self.path)
-        if data is None:
-            return None
-        return parse(data, self.path)
+        return None if data is None else parse(data, self.path)
 
     def set_aside(self) -> str:
         """Give a document that cannot be read another name, and that name."""
@@ -198,6 +199,19 @@ def parse(data: bytes, path: str) -> LocalDatastoreModel:
             f"{path} cannot be read ({reason}); `monailabel-datastore check --repair {os.path.dirname(path)}` "
             "sets it aside and keeps all of it that can be read"
         ) from error
+
+
+def _patient(path: str) -> LocalDatastoreModel | None:
+    """Read a document without its lock: half of one, met while MONAI Label writes it in place, is read again."""
+    for attempt in range(5):
+        data = _read(path)
+        try:
+            return None if data is None else parse(data, path)
+        except DamagedDatastoreException:
+            if attempt == 4:
+                raise
+            time.sleep(0.05)
+    return None
 
 
 def signature(path: str) -> tuple[int, int, int] | None:
@@ -287,9 +301,7 @@ def _merge_file(
         edit.inform(item, merged)
 
 
-def _news(
-    theirs: dict[str, Any], base: DataModel | None, ours: dict[str, Any], theirs_win: bool
-) -> dict[str, Any]:
+def _news(theirs: dict[str, Any], base: DataModel | None, ours: dict[str, Any], theirs_win: bool) -> dict[str, Any]:
     """Give what they changed since the base; without one, what we do not have, or all of it if they win."""
     if base is None:
         return theirs if theirs_win else {k: v for k, v in theirs.items() if k not in ours}
@@ -297,9 +309,7 @@ def _news(
     return {k: v for k, v in theirs.items() if k not in before or before[k] != v}
 
 
-def _take(
-    edit: Edit, image_id: str, tag: str, ext: str, info: dict[str, Any], *, only_if_there: bool = False
-) -> None:
+def _take(edit: Edit, image_id: str, tag: str, ext: str, info: dict[str, Any], *, only_if_there: bool = False) -> None:
     """Take in a file that the document speaks of, or its info alone while the file is not there."""
     path = edit.path(image_id, tag, ext)
     seen = look(path)

@@ -64,7 +64,7 @@ class Store:
             make_folder(self.path, like=os.path.dirname(self.path))
         self.state = private or own_folder(self.path, options.state_dir)
         document = os.path.join(self.path, naming.file_name(options.config))
-        self.snapshot = Snapshot(document, self.state)
+        self.snapshot = Snapshot(document, self.state, private=self.private)
         self.lock = FolderLock(os.path.join(self.state, "lock"), _mode_like(self.path))
         self.catalog = self._open_catalog()
         self.snapshot.attach(self.catalog)
@@ -143,14 +143,29 @@ class Store:
         self.changes.settle(UNKNOWN)
         return self.catalog
 
-    def refresh(self) -> None:
-        """Take in what other programs did to the document and to the folders."""
+    def refresh(self) -> bool:
+        """Take in what other programs did; tell whether something could not be judged yet."""
         self.changes.settle(UNKNOWN)
         self._take_in_document()
-        self.scan.run()
+        unfinished = self.scan.run()
+        self._after_news()
+        return unfinished
+
+    def take_in(self, paths: set[str]) -> None:
+        """Take in what other programs did to these files."""
+        if self.snapshot.path in paths:
+            self._take_in_document()
+        if any(os.path.isdir(path) for path in paths):
+            self.scan.run()
+        self.scan.look_at(paths)
+        self._after_news()
+
+    def _after_news(self) -> None:
+        if self.private:
+            return
         if self.snapshot.is_stale():
             self._follow()
-        if not self.private and self.checksums.wanted():
+        if self.checksums.wanted():
             self.background.ask(self._read_checksums)
 
     def _take_in_document(self) -> None:
@@ -221,7 +236,9 @@ def own_folder(path: str, state_dir: str | None) -> str:
     """Make the folder of our own files; inside a received folder it must be a folder of its own, not a link."""
     state = os.path.abspath(state_dir) if state_dir else os.path.join(path, STATE)
     if state_dir is None and os.path.islink(state):
-        raise InvalidInputException(f"{state} is a link, and a datastore keeps its own files in its own folder; remove it")
+        raise InvalidInputException(
+            f"{state} is a link, and a datastore keeps its own files in its own folder; remove it"
+        )
     make_folder(state, like=path)
     return state
 
@@ -251,4 +268,3 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
-

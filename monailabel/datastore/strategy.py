@@ -23,7 +23,8 @@ def choose(
     plain = not labels and label_tag in (None, "", DefaultLabelTag.FINAL.value)
     if strategy == "first":
         return _first(catalog, plain, label_tag, labels)
-    found = catalog.waiting_longest(random.random()) if plain else _longest_of(catalog, label_tag, labels)
+    place = random.random()  # noqa: S311 - nothing depends on nobody's guessing it
+    found = catalog.waiting_longest(place) if plain else _longest_of(catalog, label_tag, labels)
     return {"id": found[0], "weight": int(time.time()) - found[1]} if found else None
 
 
@@ -38,7 +39,9 @@ def _first(catalog: SqliteCatalog, plain: bool, tag: str | None, labels: list[st
 def _longest_of(catalog: SqliteCatalog, tag: str | None, labels: list[str] | None) -> tuple[str, int] | None:
     handed = catalog.handed(catalog.unlabelled(tag or DefaultLabelTag.FINAL.value, labels or None))
     oldest = min(handed.values(), default=None)
-    return (random.choice([i for i, ts in handed.items() if ts == oldest]), oldest) if oldest is not None else None
+    if oldest is None:
+        return None
+    return random.choice([i for i, ts in handed.items() if ts == oldest]), oldest  # noqa: S311 - as above
 
 
 def record(info: dict[str, Any], strategy: str, client_id: str | None) -> dict[str, Any]:

@@ -3,27 +3,31 @@
 import logging
 import os
 import threading
+from contextlib import suppress
 
-from watchfiles import watch
+from watchfiles import Change, watch
 
-from monailabel.datastore.store import STATE, Store
+from monailabel.datastore.store import Store
 from monailabel.files import disk
 
 logger = logging.getLogger(__name__)
 
-_OVERFLOW_RESCAN = 30_000  # milliseconds without news after which one looks anyway: a full queue loses them silently
+_TICK = 1_000  # milliseconds without news after which what could not be judged yet is looked at again
+_BURST = 1_000  # more files than that are read in one pass over the folder
 
 
 class Watch:
-    """A thread that refreshes a store when its folders change, until it is closed."""
+    """A thread that takes in what happens in the folders of a store, until it is closed.
 
-    def __init__(self, store: Store, path: str) -> None:
+    The system's queue of news loses what overflows it without a word, so each burst is followed by a refresh, which
+    costs nothing where it has nothing to find.
+    """
+
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._own = (os.path.join(path, STATE) + os.sep, os.path.join(path, ".lock"))
-        self._paths = sorted({path, store.images.root, store.labels.root})
         self._stop = threading.Event()
+        self._due = True  # what came between the opening and the first news
         self._pid = os.getpid()
-        self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="monailabel-watch", daemon=True)
         self._thread.start()
 
@@ -34,19 +38,42 @@ class Watch:
             self._thread.join()
 
     def _run(self) -> None:
-        polling = any(disk.is_network(path) for path in self._paths)
-        changes = watch(
-            *self._paths, watch_filter=self._is_news, debounce=50, step=10, stop_event=self._stop, recursive=True,
-            force_polling=polling or None, yield_on_timeout=True, rust_timeout=1_000, raise_interrupt=False,
+        while not self._stop.is_set():
+            try:
+                self._watch(self._folders())
+            except Exception as error:  # noqa: BLE001 - a watcher that dies silently is worse than one that starts anew
+                logger.warning("watching the folder failed, and begins anew: %s", error)
+                self._stop.wait(_TICK / 1_000)
+
+    def _watch(self, folders: set[str]) -> None:
+        """Watch these folders until others are to be watched."""
+        news = watch(
+            *folders, watch_filter=self._is_news, debounce=50, step=10, stop_event=self._stop, recursive=False,
+            rust_timeout=_TICK, yield_on_timeout=True, raise_interrupt=False,
+            force_polling=any(disk.is_network(path) for path in folders) or None,
         )  # fmt: skip
-        for _ in changes:
-            self._refresh()
+        for changes in news:
+            self._take_in({path for _, path in changes})
+            if self._folders() != folders:
+                self._due = True
+                return
 
-    def _is_news(self, change: object, path: str) -> bool:
-        return not path.startswith(self._own) and not os.path.basename(path).startswith(".datastore")
+    def _folders(self) -> set[str]:
+        """Give the folder of the document, of the images, of the labels and of each tag."""
+        folders = {self._store.path, self._store.images.root, self._store.labels.root}
+        with suppress(FileNotFoundError), os.scandir(self._store.labels.root) as entries:
+            folders.update(e.path for e in entries if e.is_dir() and not e.name.startswith("."))
+        return {path for path in folders if os.path.isdir(path)}
 
-    def _refresh(self) -> None:
-        try:
-            self._store.refresh()
-        except Exception as error:  # the next change, or the next second, tries again
-            logger.warning("the folder changed and could not be read: %s", error)
+    def _is_news(self, change: Change, path: str) -> bool:  # noqa: ARG002 - the form that watchfiles calls
+        return not os.path.basename(path).startswith(".")
+
+    def _take_in(self, paths: set[str]) -> None:
+        if not paths:
+            if self._due:
+                self._due = self._store.refresh()
+        elif len(paths) > _BURST:
+            self._due = self._store.refresh()
+        else:
+            self._store.take_in(paths)
+            self._due = True

@@ -9,7 +9,7 @@ _NETWORK = frozenset(["nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph
 
 
 def kind(path: str) -> str:
-    """Give the kind of the file system that holds a path, such as `ext4` or `nfs4`; `""` where the system does not say."""
+    """Give the type of a path's file system, such as `ext4` or `nfs4`; `""` where the system does not say."""
     real = os.path.realpath(path)
     best, found = "", ""
     for mount, name in _mounts(_mounts_stamp()):

@@ -38,7 +38,7 @@ class Staged:
 
     def _create(self) -> BinaryIO:
         while True:
-            file = open(self.path, "xb")
+            file = open(self.path, "xb")  # noqa: SIM115 - it stays open until it is released
             lock(file)
             if os.fstat(file.fileno()).st_nlink:
                 return file
@@ -77,7 +77,9 @@ class Staged:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.discard()
 
 
@@ -159,7 +161,7 @@ class Folder:
     # -- publishing ----------------------------------------------------------------------------------------------------
 
     def waits(self, token: str, inode: int | None, sha256: str | None) -> bool:
-        """Tell whether a staged file is still waiting: it has that inode or, where the folder was copied, those bytes."""
+        """Tell whether a staged file still waits: it has that inode or, where the folder was copied, those bytes."""
         path = os.path.join(self.staging, token)
         try:
             return os.lstat(path).st_ino == inode or digest(path)[0] == sha256
@@ -173,7 +175,7 @@ class Folder:
         if not self.waits(token, inode, sha256):
             with suppress(FileNotFoundError):  # an exchange that was cut short left what came out
                 os.rename(source, out)
-            return
+            return None
         make_folder(os.path.dirname(target), like=self.root)
         while True:
             try:
@@ -260,7 +262,7 @@ def sync_folder(path: str) -> None:
 
 
 def make_folder(path: str, like: str) -> None:
-    """Make a folder (and those that lead to it) as usable for the group as another one; an existing one is left alone."""
+    """Make a folder, and those that lead to it, as usable for the group as another; an existing one is left alone."""
     if os.path.isdir(path):
         return
     parent = os.path.dirname(os.path.abspath(path))
@@ -276,7 +278,7 @@ def _share_with_group(path: str, like: str) -> None:
         facts = os.stat(like)
         if facts.st_mode & stat.S_IWGRP:
             os.chown(path, -1, facts.st_gid)
-            os.chmod(path, stat.S_IMODE(os.stat(path).st_mode) | 0o070 | (facts.st_mode & stat.S_ISGID))
+            os.chmod(path, stat.S_IMODE(os.stat(path).st_mode) | 0o070 | (facts.st_mode & stat.S_ISGID))  # noqa: S103 - as the folder is
 
 
 def _make_private(path: str) -> None:

@@ -34,7 +34,8 @@ def place(source: str, target: str) -> None:
     """Give a file a new name, raising FileExistsError where that name is taken."""
     if _renameat2 is not None:
         try:
-            return _renameat2(os.fsencode(source), os.fsencode(target), _NOREPLACE)
+            _renameat2(os.fsencode(source), os.fsencode(target), _NOREPLACE)
+            return
         except OSError as error:
             if error.errno not in _UNSUPPORTED:
                 raise
@@ -58,7 +59,8 @@ def swap(source: str, target: str, out: str) -> None:
     if _renameat2 is not None:
         try:
             _renameat2(os.fsencode(source), os.fsencode(target), _EXCHANGE)
-            return os.rename(source, out)
+            os.rename(source, out)
+            return
         except OSError as error:
             if error.errno not in _UNSUPPORTED:
                 raise

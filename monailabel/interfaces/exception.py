@@ -1,12 +1,12 @@
 """Every error that a datastore raises on purpose.
 
-    MONAILabelException
-    ├── ImageNotFoundException
-    ├── LabelNotFoundException
-    ├── InvalidInputException      (also a ValueError)
-    ├── ConflictException
-    ├── ReadOnlyException          (also a PermissionError)
-    └── DamagedDatastoreException
+MONAILabelException
+├── ImageNotFoundException
+├── LabelNotFoundException
+├── InvalidInputException      (also a ValueError)
+├── ConflictException
+├── ReadOnlyException          (also a PermissionError)
+└── DamagedDatastoreException
 """
 
 from enum import Enum

@@ -1,0 +1,236 @@
+"""What a local datastore can do beyond the reference page: staging, open files, history, strategies, archives."""
+
+import os
+import time
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from os import PathLike
+from typing import Any
+
+from monailabel import naming
+from monailabel.datastore import actor as acting
+from monailabel.datastore import archive, history, strategy
+from monailabel.datastore.change import enter
+from monailabel.datastore.edit import Edit, visible_name
+from monailabel.datastore.reading import OpenFile, open_newest
+from monailabel.datastore.store import Store
+from monailabel.files.folder import Staged, digest
+from monailabel.files.looks import look
+from monailabel.interfaces.datastore import Datastore, DefaultLabelTag
+from monailabel.interfaces.exception import (
+    ImageNotFoundException,
+    InvalidInputException,
+    LabelNotFoundException,
+    ReadOnlyException,
+)
+from monailabel.models import IMAGE
+
+Source = str | PathLike[str] | Staged
+"""A file to take in: its path, or one that was staged."""
+
+
+class Beyond(Datastore):
+    """The additions; LocalDatastore has the reference page's methods."""
+
+    path: str
+    read_only: bool
+    _actor: str | None
+
+    @property
+    @abstractmethod
+    def _store(self) -> Store:
+        """The open folder."""
+
+    @abstractmethod
+    def _to_id(self, file: str) -> tuple[str, str]:
+        """Split a file's name into id and extension."""
+
+    @abstractmethod
+    def _filename(self, id: str, ext: str) -> str:
+        """Give a file's name for an id and extension."""
+
+    # -- changing ------------------------------------------------------------------------------------------------------
+
+    def acting_as(self, actor: str, authenticated: bool = False) -> AbstractContextManager[None]:
+        """Record the changes that are made inside the block under this name."""
+        return acting.acting_as(acting.Actor(actor, authenticated))
+
+    def stage(self, file_name: str) -> Staged:
+        """Begin a file that is written piece by piece, for add_image or save_label; in `with` it leaves no trace.
+
+        `file_name` is what the sender calls it; only the end of its last part is used.
+        """
+        self._refuse_read_only()
+        enter("stage")
+        return self._store.labels.stage(naming.file_name(file_name))
+
+    @contextmanager
+    def _change(self) -> Iterator[Edit]:
+        self._refuse_read_only()
+        with self._store.change(acting.acting(self._actor)) as edit:
+            yield edit
+
+    def _refuse_read_only(self) -> None:
+        if self.read_only:
+            raise ReadOnlyException(
+                f"the datastore {os.path.basename(self.path)!r} is read-only; open it without read_only to change it"
+            )
+
+    def _put(self, image_id: str, tag: str, ext: str, source: Source, info: dict[str, Any]) -> str:
+        name = naming.new_file("label" if tag else "image id", image_id, ext)
+        if not tag and name in (os.path.basename(self._store.snapshot.path), "labels"):
+            raise InvalidInputException(f"image id {image_id!r} refused: {name!r} is the datastore's own")
+        info |= {"ts": int(time.time()), "name": self._filename(image_id, ext)}
+        target = self._store.changes.folder(tag).path(visible_name(image_id, tag, ext))
+        if not isinstance(source, Staged) and _is_same(source, target):
+            return self._register(image_id, tag, ext, target, info)
+        self._refuse_read_only()
+        with self._staged(source, tag) as staged, self._change() as edit:
+            if tag:
+                edit.image(image_id)
+            edit.put(image_id, tag, ext, staged, info)
+        return image_id
+
+    def _register(self, image_id: str, tag: str, ext: str, path: str, info: dict[str, Any]) -> str:
+        """Take in a file that lies in its place already."""
+        seen = look(path)
+        if seen is None:
+            raise InvalidInputException(f"{path!r} refused: it is no regular file")
+        sha256, _ = digest(path)
+        with self._change() as edit:
+            edit.register(image_id, tag, ext, seen, sha256, info)
+        return image_id
+
+    def _staged(self, source: Source, tag: str) -> Staged:
+        """Give a file's bytes as a staged file on the disk that they will live on."""
+        folder = self._store.changes.folder(tag)
+        if not isinstance(source, Staged):
+            enter("stage")
+            return folder.stage_copy(os.fspath(source))
+        source.seal()
+        if source.folder.staging == folder.staging:
+            return source
+        with source:
+            return folder.stage_copy(source.path)
+
+    # -- asking --------------------------------------------------------------------------------------------------------
+
+    def open_image(self, image_id: str) -> OpenFile:
+        """Open the image's newest version. Raises ImageNotFoundException."""
+        opened = open_newest(self._store.catalog, self._store.changes, text_of(image_id), IMAGE)
+        if opened is None:
+            raise ImageNotFoundException(f"image {image_id!r} not found")
+        return opened
+
+    def open_label(self, label_id: str, label_tag: str) -> OpenFile:
+        """Open the label's newest version. Raises LabelNotFoundException."""
+        tag = text_of(label_tag)
+        opened = open_newest(self._store.catalog, self._store.changes, text_of(label_id), tag) if tag else None
+        if opened is None:
+            has = ", ".join(self.get_labels_by_image_id(label_id)) or "no labels"
+            raise LabelNotFoundException(f"label {label_tag!r} of image {label_id!r} not found; it has: {has}")
+        return opened
+
+    def archive(self, limit_cases: int | None = None) -> archive.Archive:
+        """Give a ZIP of the labelled cases (the first `limit_cases`) that is made while it is read.
+
+        Raises ConflictException where there is no labelled case.
+        """
+        cases = archive.pick(self.datalist(), limit_cases)
+        ids = [self._to_id(os.path.basename(case["image"]))[0] for case in cases]
+        return archive.Archive(cases, self._store.catalog.document(ids).encode())
+
+    def image_checksum(self, image_id: str) -> str:
+        """Give the image's SHA-256 (hexadecimal), read from the file where it is not known yet.
+
+        Raises ImageNotFoundException.
+        """
+        with self.open_image(image_id) as opened:
+            if opened.sha256:
+                return opened.sha256
+            return digest(opened.fd)[0]
+
+    def next_image(
+        self,
+        strategy_name: str,
+        client_id: str | None = None,
+        label_tag: str | None = None,
+        labels: list[str] | None = None,
+    ) -> dict[str, Any] | None:
+        """Choose the next image to label by a strategy (`random`, `first`) and note who got it when.
+
+        Gives `id` and, for `random`, `weight` (seconds since it was handed out); None when none is left.
+        """
+        chosen = strategy.choose(strategy_name, self._store.catalog, label_tag, structures_of(labels))
+        if chosen is not None and not self.read_only:
+            with self._change() as edit:
+                item = edit.image(chosen["id"])
+                edit.inform(item, strategy.record(item.info, strategy_name, client_id))
+        return chosen
+
+    def problems(self) -> list[str]:
+        """Say what scans could not take in, a sentence for each file."""
+        return [f"{path}: {what}" for path, what in self._store.catalog.problems().items()]
+
+    def events(self, after: int = 0, limit: int | None = None, image_id: str | None = None) -> list[dict[str, Any]]:
+        """Give what happened after the event of that number, in order."""
+        return history.events(self._store.catalog, after, limit, image_id)
+
+    def label_versions(self, image_id: str, tag: str) -> list[dict[str, Any]]:
+        """Give every version of a label, the oldest first."""
+        return history.versions(self._store.settled(), text_of(image_id), naming.tag(tag))
+
+    def image_versions(self, image_id: str) -> list[dict[str, Any]]:
+        """Give every version of an image, the oldest first."""
+        return history.versions(self._store.settled(), text_of(image_id), IMAGE)
+
+    def restore_label(self, image_id: str, label_tag: str, version: int) -> int:
+        """Make an earlier version of a label the newest again, as a version of its own, and give its number."""
+        tag = naming.tag(label_tag)
+        if not self._store.catalog.listed(text_of(image_id), IMAGE):
+            raise ImageNotFoundException(f"image {image_id!r} not found; restore the image first")
+        return self._restore(image_id, tag, version)
+
+    def restore_image(self, image_id: str, version: int | None = None) -> int:
+        """Bring a removed image back, or an earlier version of it, and give the number of the new version."""
+        known = [v["version"] for v in self.image_versions(image_id) if v["kept"]]
+        if not known:
+            raise ImageNotFoundException(f"image {image_id!r} not found, nor any version of it that was kept")
+        return self._restore(image_id, IMAGE, known[-1] if version is None else version)
+
+    def _restore(self, image_id: str, tag: str, version: int) -> int:
+        store = self._store
+        path, ext, _ = history.path_of(store.settled(), store.changes, image_id, tag, version)
+        info = history.info_of(store.catalog, image_id, tag, version)
+        with self._staged(path, tag) as staged, self._change() as edit:
+            return edit.put(image_id, tag, ext, staged, info, "restored")
+
+
+def base_name(source: Source) -> str:
+    """Give the last part of a source's name."""
+    return naming.file_name(source.name if isinstance(source, Staged) else os.fspath(source))
+
+
+def _is_same(source: str | PathLike[str], target: str) -> bool:
+    try:
+        return os.path.samestat(os.lstat(source), os.lstat(target))
+    except OSError:
+        return False
+
+
+def text_of(value: object) -> str:
+    """Give an id or tag as the plain text that the catalog knows it by; what is no text is unknown to it."""
+    text = value.value if isinstance(value, DefaultLabelTag) else value
+    if not isinstance(text, str):
+        return ""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return ""
+    return text
+
+
+def structures_of(labels: list[str] | None) -> list[str] | None:
+    """Give the names of structures, None where all are meant."""
+    return [str(label) for label in labels] if labels else None
