@@ -31,6 +31,10 @@ SELECT tag, state FROM item WHERE image_id = :image_id ORDER BY born;
 -- The ids of all listed images as one JSON array, in the order of listing.
 SELECT json_group_array(image_id ORDER BY born) FROM item WHERE tag = '' AND listed = 1;
 
+-- name: known_ids
+-- The ids of all images that were not removed, missing ones too.
+SELECT json_group_array(image_id) FROM item WHERE tag = '' AND state <> 2;
+
 -- name: page_of_images
 -- The ids of up to :limit listed images after the one given, in the order of listing.
 SELECT image_id FROM item

@@ -175,6 +175,10 @@ class SqliteCatalog:
         """Give the ids of all listed images in the order of listing."""
         return _strings(self._get("image_ids"))
 
+    def known_ids(self) -> set[str]:
+        """Give the ids of all images that were not removed, missing ones too."""
+        return set(_strings(self._get("known_ids")))
+
     def page_of_images(self, after: str, limit: int) -> list[str]:
         """Give up to `limit` ids that follow the one given."""
         return [row[0] for row in self._all("page_of_images", after=after, limit=limit)]

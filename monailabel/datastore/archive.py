@@ -3,22 +3,41 @@
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from zipstream import ZIP_STORED, ZipStream  # type: ignore[import-untyped]
+from zipstream import ZIP_STORED, ZipStream
 
+from monailabel.files.folder import CHUNK
 from monailabel.interfaces.exception import ConflictException
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file of an archive: its name there, its size in bytes, and how to open it when its turn comes."""
+
+    name: str
+    size: int
+    open: Callable[[], int]
+
+    def __iter__(self) -> Iterator[bytes]:
+        left = self.size
+        with os.fdopen(self.open(), "rb") as file:
+            while left and (chunk := file.read(min(CHUNK, left))):
+                left -= len(chunk)
+                yield chunk
+        if left:
+            raise ConflictException(f"{self.name!r} became shorter while it was being archived; try again")
 
 
 class Archive:
     """The bytes of a ZIP file, made while they are read; nothing is compressed, for scans are already."""
 
-    def __init__(self, cases: list[dict[str, Any]], metadata: bytes) -> None:
+    def __init__(self, members: list[Member], metadata: bytes) -> None:
         self._zip = ZipStream(compress_type=ZIP_STORED, sized=True)
-        for case in cases:
-            for role, path in case.items():
-                self._zip.add_path(path, f"{role}/{os.path.basename(path)}", recurse=False)
+        for member in members:
+            self._zip.add(member, member.name, size=member.size)
         self._zip.add(metadata, "metadata.json")
         self.size = len(self._zip)
 
@@ -26,7 +45,7 @@ class Archive:
         return iter(self._zip)
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Nothing is held open between two files; here for whoever closes what it iterates over."""
 
 
 def pick(cases: list[dict[str, Any]], limit: int | None) -> list[dict[str, Any]]:
@@ -37,14 +56,19 @@ def pick(cases: list[dict[str, Any]], limit: int | None) -> list[dict[str, Any]]
 
 
 def write(archive: Archive) -> str:
-    """Write an archive to a temporary file, which is the caller's to remove, and give its path."""
+    """Write an archive to a temporary file, readable for its owner alone, and give its path."""
     fd, path = tempfile.mkstemp(prefix="monailabel-", suffix=".zip")
     try:
         with os.fdopen(fd, "wb") as file:
             for chunk in archive:
                 file.write(chunk)
     except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(path)
+        remove(path)
         raise
     return path
+
+
+def remove(path: str) -> None:
+    """Remove an archive's file, if it is still there."""
+    with contextlib.suppress(OSError):
+        os.unlink(path)

@@ -10,7 +10,8 @@ from typing import Any
 
 from monailabel import naming
 from monailabel.datastore import actor as acting
-from monailabel.datastore import archive, history, strategy
+from monailabel.datastore import history, strategy
+from monailabel.datastore.archive import Archive, Member, pick
 from monailabel.datastore.change import enter
 from monailabel.datastore.edit import Edit, visible_name
 from monailabel.datastore.reading import OpenFile, open_newest
@@ -41,6 +42,10 @@ class Beyond(Datastore):
     @abstractmethod
     def _store(self) -> Store:
         """The open folder."""
+
+    @abstractmethod
+    def _uri(self, image_id: str, tag: str) -> str:
+        """Give a file's real path."""
 
     @abstractmethod
     def _to_id(self, file: str) -> tuple[str, str]:
@@ -132,14 +137,28 @@ class Beyond(Datastore):
             raise LabelNotFoundException(f"label {label_tag!r} of image {label_id!r} not found; it has: {has}")
         return opened
 
-    def archive(self, limit_cases: int | None = None) -> archive.Archive:
+    def archive(self, limit_cases: int | None = None) -> Archive:
         """Give a ZIP of the labelled cases (the first `limit_cases`) that is made while it is read.
 
         Raises ConflictException where there is no labelled case.
         """
-        cases = archive.pick(self.datalist(), limit_cases)
+        cases = pick(self.datalist(), limit_cases)
+        members = [self._member(role, path) for case in cases for role, path in case.items()]
         ids = [self._to_id(os.path.basename(case["image"]))[0] for case in cases]
-        return archive.Archive(cases, self._store.catalog.document(ids).encode())
+        return Archive(members, self._store.catalog.document(ids).encode())
+
+    def _member(self, role: str, path: str) -> Member:
+        """Give a file of the archive as it is now, whatever happens to it until its turn comes."""
+        store, name = self._store, os.path.basename(path)
+        tag = IMAGE if role == "image" else DefaultLabelTag.FINAL.value
+        item = store.catalog.item(self._to_id(name)[0], tag)
+        size = os.stat(path).st_size
+        if item is None or path != self._uri(item.image_id, tag):  # a subclass's own file
+            return Member(f"{role}/{name}", size, lambda: os.open(path, os.O_RDONLY))
+        id, version = item.image_id, item.version
+        return Member(
+            f"{role}/{name}", size, lambda: history.open_version(store.settled, store.changes, id, tag, version)
+        )
 
     def image_checksum(self, image_id: str) -> str:
         """Give the image's SHA-256 (hexadecimal), read from the file where it is not known yet.
@@ -147,9 +166,7 @@ class Beyond(Datastore):
         Raises ImageNotFoundException.
         """
         with self.open_image(image_id) as opened:
-            if opened.sha256:
-                return opened.sha256
-            return digest(opened.fd)[0]
+            return opened.sha256 or self._store.checksum(image_id, IMAGE) or digest(opened.fd)[0]
 
     def next_image(
         self,

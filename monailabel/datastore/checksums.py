@@ -10,6 +10,7 @@ from monailabel.datastore.edit import visible_name
 from monailabel.files.folder import digest
 from monailabel.files.locking import lock
 from monailabel.files.looks import look
+from monailabel.files.sharing import open_shared
 from monailabel.models import Item
 
 _BATCH = 64  # files to a transaction
@@ -25,16 +26,13 @@ class Checksums:
         self._changes = changes
         self._lock_path = lock_path
 
-    def renew(self) -> None:
-        """Nothing is inherited: the lock is opened anew for each batch."""
-
     def wanted(self) -> bool:
         """Tell whether there are such files."""
         return bool(self._catalog.unread(1))
 
     def read_some(self) -> float | None:
         """Read a batch; give the seconds until the next is due, None if all are known."""
-        with open(self._lock_path, "ab") as file:
+        with os.fdopen(open_shared(self._lock_path, os.path.dirname(self._lock_path)), "r+b") as file:
             if not lock(file, wait=False):
                 return _LATER
             waiting = self._catalog.unread(_BATCH)
@@ -60,7 +58,3 @@ class Checksums:
             ):
                 return sha256
         return None
-
-    def path_of(self, item: Item) -> str:
-        """Give a visible file's path."""
-        return os.path.join(self._changes.folder(item.tag).root, visible_name(item.image_id, item.tag, item.ext))

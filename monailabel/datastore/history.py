@@ -2,12 +2,14 @@
 
 import json
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from monailabel.catalog.sqlite import SqliteCatalog
 from monailabel.datastore.change import Changes
 from monailabel.datastore.edit import visible_name
+from monailabel.datastore.reading import open_newest
 from monailabel.files.folder import digest
 from monailabel.interfaces.exception import ConflictException, LabelNotFoundException
 from monailabel.models import State
@@ -68,6 +70,17 @@ def path_of(catalog: SqliteCatalog, changes: Changes, image_id: str, tag: str, v
     if sha256 is not None and found != sha256:
         raise ConflictException(f"{what} is damaged: its bytes do not have its checksum; a backup may have it")
     return path, ext, found
+
+
+def open_version(settled: Callable[[], SqliteCatalog], changes: Changes, image_id: str, tag: str, version: int) -> int:
+    """Open the bytes of a version, wherever they lie by now, and give the descriptor."""
+    newest = open_newest(settled(), changes, image_id, tag)
+    if newest is not None and newest.version == version:
+        return newest.fd
+    if newest is not None:
+        newest.close()
+    path, _, _ = path_of(settled(), changes, image_id, tag, version)
+    return os.open(path, os.O_RDONLY)
 
 
 def info_of(catalog: SqliteCatalog, image_id: str, tag: str, version: int) -> dict[str, Any]:

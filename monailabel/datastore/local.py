@@ -13,7 +13,8 @@ from monailabel import naming
 from monailabel.datastore import archive, history
 from monailabel.datastore.beyond import Beyond, Source, base_name, structures_of, text_of
 from monailabel.datastore.edit import visible_name
-from monailabel.datastore.reading import locate, open_newest
+from monailabel.datastore.objects import Objects
+from monailabel.datastore.reading import open_newest
 from monailabel.datastore.readonly import ReadOnly
 from monailabel.datastore.scan import Progress
 from monailabel.datastore.store import Options, Store
@@ -82,7 +83,8 @@ class LocalDatastore(Beyond):
         self._looking = ReadOnly(options) if read_only else None
         self._writing = None if read_only else Store(options)
         self._watch = Watch(self._store) if auto_reload else None
-        self._finalizer = weakref.finalize(self, _close, self._watch, self._looking or self._writing)
+        self._archives: list[str] = []
+        self._finalizer = weakref.finalize(self, _close, self._watch, self._looking or self._writing, self._archives)
 
     def close(self) -> None:
         """Bring the document up to date and let go of the folder; the object cannot be used afterwards."""
@@ -117,9 +119,10 @@ class LocalDatastore(Beyond):
 
     @property
     def _datastore(self) -> LocalDatastoreModel:
-        """Name, description and folders, for subclasses that put files there; its `objects` are always empty."""
+        """The document as a model, for subclasses that ask it for folders; its objects are read when asked for."""
         settings = self._store.catalog.settings()
-        return LocalDatastoreModel(
+        return LocalDatastoreModel.model_construct(
+            objects=Objects(self._store.catalog),
             name=settings["name"],
             description=settings["description"],
             images_dir=settings["images_dir"],
@@ -155,16 +158,17 @@ class LocalDatastore(Beyond):
         Raises ImageNotFoundException, InvalidInputException for a tag or info that is refused.
         """
         _, ext = self._to_id(base_name(label_filename))
-        tag = naming.tag(label_tag)
+        image_id, tag = naming.image_id(image_id), naming.tag(label_tag)
         info = plain(label_info)
-        if not self._store.catalog.listed(text_of(image_id), IMAGE):
+        if not self._store.catalog.listed(image_id, IMAGE):
             raise ImageNotFoundException(f"image {image_id!r} not found")
         return self._put(image_id, tag, ext, label_filename, info)
 
     def remove_image(self, image_id: str) -> None:
         """Remove an image and all its labels; the history keeps their bytes. Raises ImageNotFoundException."""
+        image_id = naming.image_id(image_id)
         with self._change() as edit:
-            edit.image(text_of(image_id))
+            edit.image(image_id)
             for tag, state in edit.rows.rows_of(image_id):
                 item = edit.rows.item(image_id, tag)
                 if item is not None and state is not State.REMOVED:
@@ -172,30 +176,26 @@ class LocalDatastore(Beyond):
 
     def remove_label(self, label_id: str, label_tag: str) -> None:
         """Remove a label; the history keeps its bytes. An unknown one is no error."""
-        self._refuse_hostile(label_id, label_tag)
-        if not self.read_only and not self.get_label_uri(label_id, label_tag):
+        id, tag = naming.image_id(label_id), naming.tag(label_tag)
+        if not self.read_only and not self.get_label_uri(id, tag):
             return
         with self._change() as edit:
-            item = edit.rows.item(text_of(label_id), text_of(label_tag))
-            if item is not None and item.listed and item.tag:
+            item = edit.rows.item(id, tag)
+            if item is not None and item.listed:
                 edit.remove(item)
-
-    def _refuse_hostile(self, label_id: str, label_tag: str) -> None:
-        naming.image_id(label_id)
-        naming.tag(label_tag)
 
     def update_image_info(self, image_id: str, info: dict[str, Any]) -> None:
         """Merge `info` into the image's info. Raises ImageNotFoundException, InvalidInputException."""
-        news = plain(info)
+        id, news = naming.image_id(image_id), plain(info)
         with self._change() as edit:
-            item = edit.image(text_of(image_id))
+            item = edit.image(id)
             edit.inform(item, item.info | news)
 
     def update_label_info(self, label_id: str, label_tag: str, info: dict[str, Any]) -> None:
         """Merge `info` into the label's info. Raises LabelNotFoundException, InvalidInputException."""
-        news = plain(info)
+        id, tag, news = naming.image_id(label_id), naming.tag(label_tag), plain(info)
         with self._change() as edit:
-            item = edit.label(text_of(label_id), text_of(label_tag))
+            item = edit.label(id, tag)
             edit.inform(item, item.info | news)
 
     def set_name(self, name: str) -> None:
@@ -225,7 +225,7 @@ class LocalDatastore(Beyond):
         """Give the datastore's description."""
         return self._store.catalog.settings()["description"]
 
-    def list_images(self, limit: int | None = None, after: str = "") -> list[str]:
+    def list_images(self, *, limit: int | None = None, after: str = "") -> list[str]:
         """Give the ids of all images, or of up to `limit` that follow the id `after`."""
         if limit is None and not after:
             return self._store.catalog.image_ids()
@@ -302,7 +302,7 @@ class LocalDatastore(Beyond):
         row = store.catalog.listed(image_id, tag)
         if row is None:
             return ""
-        return os.path.realpath(locate(store.catalog, store.changes, image_id, tag, row[1], row[2]))
+        return os.path.realpath(store.locate(image_id, tag, row[1], row[2]))
 
     def get_image_info(self, image_id: str) -> dict[str, Any]:
         """Give the image's info and its real `path`, `{}` if it is unknown."""
@@ -311,7 +311,7 @@ class LocalDatastore(Beyond):
         if row is None:
             return {}
         info: dict[str, Any] = json.loads(row[0])
-        info["path"] = os.path.realpath(locate(store.catalog, store.changes, image_id, IMAGE, row[1], row[2]))
+        info["path"] = os.path.realpath(store.locate(image_id, IMAGE, row[1], row[2]))
         return info
 
     def get_label_info(self, label_id: str, label_tag: str) -> dict[str, Any]:
@@ -354,15 +354,19 @@ class LocalDatastore(Beyond):
         return self._store.catalog.document().encode()
 
     def get_dataset_archive(self, limit_cases: int | None) -> str:
-        """Write a ZIP of the labelled cases to a temporary file, the caller's to remove, and give its path."""
-        return archive.write(self.archive(limit_cases))
+        """Write a ZIP of the labelled cases to a temporary file and give its path; the file goes when we are closed."""
+        path = archive.write(self.archive(limit_cases))
+        self._archives.append(path)
+        return path
 
 
-def _close(watch: Watch | None, opened: Store | ReadOnly | None) -> None:
+def _close(watch: Watch | None, opened: Store | ReadOnly | None, archives: list[str]) -> None:
     if watch is not None:
         watch.close()
     if opened is not None:
         opened.close()
+    for path in archives:
+        archive.remove(path)
 
 
 def _read(path: str) -> io.BytesIO:

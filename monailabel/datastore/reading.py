@@ -53,9 +53,10 @@ def locate(catalog: SqliteCatalog, changes: Changes, image_id: str, tag: str, ex
 def open_newest(catalog: SqliteCatalog, changes: Changes, image_id: str, tag: str) -> OpenFile | None:
     """Open the newest version of a listed file; None if there is none.
 
-    A file that moves to its place between the look and the opening is looked for again.
+    What moves to its place between the look and the opening is looked for again, and so is what the name of a staged
+    file leads to for a moment after it was exchanged: the file that came out.
     """
-    for _ in range(_ATTEMPTS):
+    for attempt in range(_ATTEMPTS):
         item = catalog.item(image_id, tag)
         if item is None or not item.listed:
             return None
@@ -64,7 +65,7 @@ def open_newest(catalog: SqliteCatalog, changes: Changes, image_id: str, tag: st
         except FileNotFoundError:
             continue
         opened = _described(fd, item)
-        if opened is not None and (opened.sha256 or not _moved_on(catalog, item)):
+        if opened is not None and (opened.sha256 or _stands(catalog, item, fd, last=attempt == _ATTEMPTS - 1)):
             return opened
         os.close(fd)
     return None
@@ -80,7 +81,9 @@ def _described(fd: int, item: Item) -> OpenFile | None:
     return OpenFile(fd, item.image_id + item.ext, facts.st_size, facts.st_mtime, etag, sha256, item.version)
 
 
-def _moved_on(catalog: SqliteCatalog, item: Item) -> bool:
-    """Tell whether a newer version came while the file was being opened."""
+def _stands(catalog: SqliteCatalog, item: Item, fd: int, *, last: bool) -> bool:
+    """Tell whether an opened file is the newest version, as far as can be told without its checksum."""
     now = catalog.item(item.image_id, item.tag)
-    return now is None or now.version != item.version
+    if now is None or now.version != item.version:
+        return False
+    return item.mark is None or last or os.fstat(fd).st_ino == item.inode

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 
 from monailabel.catalog.sqlite import copy_catalog
-from monailabel.datastore.store import CATALOG, STATE, Options, Store
+from monailabel.datastore.store import CATALOG, Options, Store
 
 
 class ReadOnly:
@@ -15,7 +15,7 @@ class ReadOnly:
         if not os.path.isdir(options.path):
             raise FileNotFoundError(2, "no such folder, and a read-only datastore makes none", options.path)
         self._options = options
-        self._source = os.path.join(options.state_dir or os.path.join(options.path, STATE), CATALOG)
+        self._source = os.path.join(options.own_folder(), CATALOG)
         self._seen = self._signature()
         self._store = self._opened()
 

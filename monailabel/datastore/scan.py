@@ -13,7 +13,7 @@ from monailabel.datastore.actor import UNKNOWN
 from monailabel.datastore.change import Changes
 from monailabel.datastore.edit import Edit
 from monailabel.files import disk
-from monailabel.files.looks import Look, is_complete, look
+from monailabel.files.looks import Look, complete, look
 from monailabel.interfaces.exception import InvalidInputException
 from monailabel.models import IMAGE, State
 
@@ -182,6 +182,10 @@ class Scan:
             self._tell(f"reading {reading.key}", done, len(new))
             row = known.get(name)
             self._consider(reading, name, row, owner, taken)
+        whole = complete({os.path.join(reading.path, name): seen for name, _, _, seen in reading.came})
+        half = [file for file in reading.came if os.path.join(reading.path, file[0]) not in whole]
+        reading.came = [file for file in reading.came if os.path.join(reading.path, file[0]) in whole]
+        reading.unfinished = bool(half)  # somebody still writes them
 
     def _consider(
         self,
@@ -210,9 +214,6 @@ class Scan:
         seen = look(path)
         if seen is None:
             return
-        if not is_complete(path, seen):
-            reading.unfinished = True  # somebody still writes it
-            return
         taken.add(image_id)
         reading.came.append((name, image_id, name[len(image_id) :], seen))
 
@@ -226,13 +227,16 @@ class Scan:
 
     def _owner(self, files: int) -> Callable[[str], str | None]:
         """Give the function that finds the longest image id that a label's file name begins with."""
-        ids = set(self._catalog.image_ids()) if files > _FEW else None
+        ids = self._catalog.known_ids() if files > _FEW else None
 
         def is_image(candidate: str) -> bool:
-            return candidate in ids if ids is not None else self._catalog.listed(candidate, IMAGE) is not None
+            if ids is not None:
+                return candidate in ids
+            item = self._catalog.item(candidate, IMAGE)
+            return item is not None and item.state is not State.REMOVED
 
         def owner(name: str) -> str | None:
-            candidates = {name[:n] for n, letter in enumerate(name) if letter == "."} | {self._to_id(name)[0]}
+            candidates = {name[:n] for n, letter in enumerate(name) if not letter.isalnum()} | {self._to_id(name)[0]}
             return max((c for c in candidates if is_image(c)), key=len, default=None)
 
         return owner

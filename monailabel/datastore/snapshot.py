@@ -18,7 +18,8 @@ from monailabel import naming
 from monailabel.catalog.sqlite import SqliteCatalog
 from monailabel.datastore.edit import Edit
 from monailabel.files.locking import FolderLock
-from monailabel.files.looks import is_complete, look
+from monailabel.files.looks import complete, look
+from monailabel.files.sharing import share_with_group
 from monailabel.interfaces.exception import DamagedDatastoreException, InvalidInputException
 from monailabel.models import IMAGE, DataModel, LocalDatastoreModel, State, plain
 
@@ -49,7 +50,7 @@ class Snapshot:
         self._catalog: SqliteCatalog | None = None
         self._base = os.path.join(state, "snapshot.json")
         self._note = os.path.join(state, "snapshot.note")
-        self._lock = FolderLock(os.path.join(os.path.dirname(path), ".lock"))
+        self._lock = FolderLock(os.path.join(os.path.dirname(path), ".lock"), like=os.path.dirname(path))
         self.cost = 0.0  # seconds that the last one took
 
     def attach(self, catalog: SqliteCatalog) -> None:
@@ -108,8 +109,8 @@ class Snapshot:
         try:
             with open(temporary, "xb") as file:
                 file.write(data)
-                with suppress(OSError):
-                    os.fchmod(file.fileno(), stat.S_IMODE(os.stat(path).st_mode))
+                with suppress(PermissionError):
+                    self._share(temporary, path)
                 if durable:
                     file.flush()
                     os.fsync(file.fileno())
@@ -118,6 +119,12 @@ class Snapshot:
             with suppress(OSError):
                 os.unlink(temporary)
             raise
+
+    def _share(self, temporary: str, path: str) -> None:
+        """Give a new document the permissions of the one it replaces, and the group what the folder gives it."""
+        with suppress(FileNotFoundError):
+            os.chmod(temporary, stat.S_IMODE(os.stat(path).st_mode))
+        share_with_group(temporary, os.path.dirname(self.path))
 
     def _with_refused(self, text: str) -> str:
         """Put back what the document said of names that are not safe: kept for others, it reaches no file of ours."""
@@ -313,7 +320,7 @@ def _take(edit: Edit, image_id: str, tag: str, ext: str, info: dict[str, Any], *
     """Take in a file that the document speaks of, or its info alone while the file is not there."""
     path = edit.path(image_id, tag, ext)
     seen = look(path)
-    if seen is not None and is_complete(path, seen):
+    if seen is not None and complete({path: seen}):
         edit.find(image_id, tag, ext, seen, info)
     elif not only_if_there:
         edit.expect(image_id, tag, ext, info)

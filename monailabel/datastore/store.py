@@ -2,10 +2,9 @@
 
 import logging
 import os
-import stat
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 
 from monailabel import naming
@@ -14,12 +13,14 @@ from monailabel.datastore.actor import UNKNOWN, Actor
 from monailabel.datastore.background import Background
 from monailabel.datastore.change import Changes
 from monailabel.datastore.checksums import Checksums
-from monailabel.datastore.edit import Edit
+from monailabel.datastore.edit import Edit, visible_name
+from monailabel.datastore.reading import locate
 from monailabel.datastore.scan import Progress, Scan
 from monailabel.datastore.snapshot import DESCRIPTION, NAME, EditedElsewhere, Snapshot, merge, signature
 from monailabel.files import disk
-from monailabel.files.folder import Folder, make_folder
+from monailabel.files.folder import Folder
 from monailabel.files.locking import FolderLock
+from monailabel.files.sharing import make_folder, open_shared
 from monailabel.interfaces.datastore import DefaultLabelTag
 from monailabel.interfaces.exception import DamagedDatastoreException, InvalidInputException
 from monailabel.models import LocalDatastoreModel
@@ -49,6 +50,10 @@ class Options:
     state_dir: str | None
     progress: Progress | None
 
+    def own_folder(self) -> str:
+        """Give the folder of our own files."""
+        return os.path.abspath(self.state_dir) if self.state_dir else os.path.join(self.path, STATE)
+
 
 class Store:
     """The parts of one open datastore; LocalDatastore asks them on behalf of its callers.
@@ -62,11 +67,17 @@ class Store:
         self._options = options
         if not self.private:
             make_folder(self.path, like=os.path.dirname(self.path))
-        self.state = private or own_folder(self.path, options.state_dir)
+        self.state = private or _prepared(options)
         document = os.path.join(self.path, naming.file_name(options.config))
-        self.snapshot = Snapshot(document, self.state, private=self.private)
-        self.lock = FolderLock(os.path.join(self.state, "lock"), _mode_like(self.path))
-        self.catalog = self._open_catalog()
+        with ExitStack() as undo:
+            self.snapshot = undo.enter_context(closing(Snapshot(document, self.state, private=self.private)))
+            self.lock = undo.enter_context(closing(FolderLock(os.path.join(self.state, "lock"), like=self.path)))
+            self.catalog = undo.enter_context(closing(self._open_catalog()))
+            self._open(document, options)
+            undo.pop_all()
+        _open.add(self)
+
+    def _open(self, document: str, options: Options) -> None:
         self.snapshot.attach(self.catalog)
         self.images = self._folder("images_dir", options.images_dir)
         self.labels = self._folder("labels_dir", options.labels_dir)
@@ -78,7 +89,6 @@ class Store:
         if not self.private:
             self._tidy()
         self.refresh()
-        _open.add(self)
 
     def _tidy(self) -> None:
         for tag in DefaultLabelTag:
@@ -89,17 +99,22 @@ class Store:
     def _open_catalog(self) -> SqliteCatalog:
         path = os.path.join(self.state, CATALOG)
         with self.lock:
-            document = None if os.path.exists(path) else self.snapshot.read()  # there it is the only record
+            os.close(open_shared(path, like=self.path))  # SQLite gives its other files the same permissions
             catalog = SqliteCatalog(path, write_ahead=not disk.is_network(self.state))
-            with suppress(PermissionError):  # made by a colleague, as usable for the group as the folder is
-                os.chmod(path, _mode_like(self.path))
-            if not catalog.settings():
-                self._begin(catalog, document)
+            try:
+                if not catalog.settings():
+                    self._begin(catalog, self.snapshot.read())  # the document is the only record so far
+            except BaseException:
+                catalog.close()
+                raise
         return catalog
 
     def _begin(self, catalog: SqliteCatalog, document: LocalDatastoreModel | None) -> None:
         """Write the settings of a new catalog; what a document says wins over the arguments."""
         given = self._options
+        if document:
+            _check_inside(self.path, "images_dir", document.images_dir, given.images_dir)
+            _check_inside(self.path, "labels_dir", document.labels_dir, given.labels_dir)
         with catalog.transaction() as transaction:
             transaction.set_setting("name", document.name if document else NAME)
             transaction.set_setting("description", document.description if document else DESCRIPTION)
@@ -111,12 +126,12 @@ class Store:
         said = self.catalog.settings()[name]
         _check_inside(self.path, name, said, given)
         root = os.path.normpath(os.path.join(self.path, said))
-        if self.private:
-            return Folder(root, self.state)
-        make_folder(root, like=self.path)
-        same_disk = os.stat(root).st_dev == os.stat(self.state).st_dev
-        folder = Folder(root, self.state if same_disk else os.path.join(root, STATE))
-        folder.prepare()
+        state = self._options.own_folder()
+        if not self.private:
+            make_folder(root, like=self.path)
+        folder = Folder(root, state if _same_disk(root, state) else os.path.join(root, STATE))
+        if not self.private:
+            folder.prepare()
         return folder
 
     # -- changes -------------------------------------------------------------------------------------------------------
@@ -137,6 +152,17 @@ class Store:
             self.write_snapshot()
         else:
             self.background.ask(self._write_snapshot, max(_SNAPSHOT_AFTER, self.snapshot.cost * _SNAPSHOT_SHARE))
+
+    def locate(self, image_id: str, tag: str, ext: str, mark: int | None) -> str:
+        """Give a file's visible path, after helping a change of it to its end.
+
+        Where that is not possible, the path is the one where the newest bytes wait.
+        """
+        path = locate(self.catalog, self.changes, image_id, tag, ext, mark)
+        if mark is not None and path != self.changes.folder(tag).path(visible_name(image_id, tag, ext)):
+            self.changes.settle(UNKNOWN)
+            path = locate(self.catalog, self.changes, image_id, tag, ext, mark)
+        return path
 
     def settled(self) -> SqliteCatalog:
         """Give the catalog after recording where the versions lie that the last changes replaced."""
@@ -167,6 +193,15 @@ class Store:
             self._follow()
         if self.checksums.wanted():
             self.background.ask(self._read_checksums)
+
+    def checksum(self, image_id: str, tag: str) -> str | None:
+        """Read a visible file's checksum and keep it; None if the file is not the one that the catalog speaks of."""
+        item = self.catalog.item(image_id, tag)
+        sha256 = self.checksums.of(item) if item is not None else None
+        if item is not None and sha256 is not None and not self.private:
+            with self.changes.begin(UNKNOWN) as edit:
+                edit.rows.read_version(item.rowid, item.version, sha256)
+        return sha256
 
     def _take_in_document(self) -> None:
         if not self.snapshot.is_edited():
@@ -228,24 +263,25 @@ class Store:
         """Begin anew in a forked child."""
         self.changes.renew()
         self.snapshot.renew()
-        self.checksums.renew()
         self.background.renew()
 
 
-def own_folder(path: str, state_dir: str | None) -> str:
+def _prepared(options: Options) -> str:
     """Make the folder of our own files; inside a received folder it must be a folder of its own, not a link."""
-    state = os.path.abspath(state_dir) if state_dir else os.path.join(path, STATE)
-    if state_dir is None and os.path.islink(state):
+    state = options.own_folder()
+    if options.state_dir is None and os.path.islink(state):
         raise InvalidInputException(
             f"{state} is a link, and a datastore keeps its own files in its own folder; remove it"
         )
-    make_folder(state, like=path)
+    make_folder(state, like=options.path)
     return state
 
 
-def _mode_like(path: str) -> int:
-    """Give the permissions for a file that everybody who may write to the folder has to write to."""
-    return 0o664 if os.stat(path).st_mode & stat.S_IWGRP else 0o644
+def _same_disk(one: str, other: str) -> bool:
+    try:
+        return os.stat(one).st_dev == os.stat(other).st_dev
+    except FileNotFoundError:
+        return True
 
 
 def _check_inside(path: str, name: str, said: str, given: str) -> None:

@@ -1,6 +1,5 @@
 """A folder that shows the newest version of each file by its name and keeps what came out of it beside."""
 
-import errno
 import hashlib
 import os
 import secrets
@@ -14,6 +13,7 @@ from typing import BinaryIO, Self
 
 from monailabel.files.locking import lock
 from monailabel.files.renaming import place, swap
+from monailabel.files.sharing import file_mode_like, make_folder, sync_folder
 from monailabel.interfaces.exception import InvalidInputException
 
 CHUNK = 1 << 20
@@ -83,15 +83,6 @@ class Staged:
         self.discard()
 
 
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
-
-
-_UMASK = _umask()  # asked once, while no other thread makes files
-
-
 @dataclass(slots=True)
 class Came:
     """What came out of a visible name, as it really was: under which token it is kept, and its hash and size."""
@@ -109,15 +100,13 @@ class Folder:
         self.work = work
         self.staging = os.path.join(work, "staging")
         self.history = os.path.join(work, "history")
-        self.file_mode = 0o666 & ~_UMASK
+        self.file_mode = file_mode_like(root)
 
     def prepare(self) -> None:
         """Make the folders, durable, and as usable for the group as the root is."""
         for path in (self.root, self.work, self.staging, self.history):
             make_folder(path, like=self.root if path != self.root else os.path.dirname(self.root))
-        with suppress(OSError):
-            if os.stat(self.root).st_mode & stat.S_IWGRP:
-                self.file_mode |= stat.S_IRGRP | stat.S_IWGRP
+        self.file_mode = file_mode_like(self.root)
 
     def path(self, name: str) -> str:
         """Give the path of a visible name."""
@@ -245,40 +234,6 @@ def digest(path: str | int) -> tuple[str, int]:
     """Give SHA-256 and size of a file, of a path or of an open descriptor, which stays open."""
     with open(path, "rb", closefd=not isinstance(path, int)) as file:
         return hashlib.file_digest(file, "sha256").hexdigest(), os.fstat(file.fileno()).st_size
-
-
-def sync_folder(path: str) -> None:
-    """Make a folder's entries durable."""
-    if not hasattr(os, "O_DIRECTORY"):  # Windows cannot sync a folder
-        return
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network disks know no such thing
-            raise
-    finally:
-        os.close(fd)
-
-
-def make_folder(path: str, like: str) -> None:
-    """Make a folder, and those that lead to it, as usable for the group as another; an existing one is left alone."""
-    if os.path.isdir(path):
-        return
-    parent = os.path.dirname(os.path.abspath(path))
-    make_folder(parent, like)
-    with suppress(FileExistsError):
-        os.mkdir(path)
-        _share_with_group(path, like)
-        sync_folder(parent)
-
-
-def _share_with_group(path: str, like: str) -> None:
-    with suppress(OSError):
-        facts = os.stat(like)
-        if facts.st_mode & stat.S_IWGRP:
-            os.chown(path, -1, facts.st_gid)
-            os.chmod(path, stat.S_IMODE(os.stat(path).st_mode) | 0o070 | (facts.st_mode & stat.S_ISGID))  # noqa: S103 - as the folder is
 
 
 def _make_private(path: str) -> None:

@@ -5,6 +5,8 @@ import threading
 from types import TracebackType
 from typing import IO, Any
 
+from monailabel.files.sharing import open_shared
+
 try:
     import fcntl
 except ImportError:  # Windows has no flock; its byte-range locks are freed with their holder as well
@@ -33,9 +35,9 @@ def unlock(file: IO[Any]) -> None:
 class FolderLock:
     """One holder at a time among all threads and processes that know the same lock file."""
 
-    def __init__(self, path: str, mode: int = 0o666) -> None:
+    def __init__(self, path: str, like: str) -> None:
         self._path = path
-        self._mode = mode
+        self._like = like  # whoever may write to this folder has to be able to lock it
         self.renew()
 
     def renew(self) -> None:
@@ -73,8 +75,7 @@ class FolderLock:
 
     def _opened(self) -> IO[bytes]:
         if self._file is None:
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), self._mode)
-            self._file = os.fdopen(fd, "r+b", buffering=0)
+            self._file = os.fdopen(open_shared(self._path, self._like), "r+b", buffering=0)
         return self._file
 
 

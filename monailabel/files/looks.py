@@ -11,7 +11,8 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-_SETTLED_NS = 2_000_000_000  # where leases fail, a file that has not changed for two seconds counts as complete
+_SETTLED_NS = 2_000_000_000  # what has not changed for so long need not be waited for between two looks
+_BETWEEN_LOOKS = 0.1  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +38,17 @@ def look(path: str) -> Look | None:
     return Look(facts.st_size, facts.st_mtime_ns, entry.st_ino, link)
 
 
-def is_complete(path: str, seen: Look) -> bool:
-    """Tell whether nobody has the file open for writing.
+def complete(files: dict[str, Look]) -> set[str]:
+    """Give the paths that nobody writes any more, of those given with what a look at each told.
 
-    A read lease is granted only then (fcntl(2), F_SETLEASE). Where leases fail (another owner, a network disk), the
-    file must have been left alone for two seconds.
+    A read lease is granted only where nobody has the file open for writing (fcntl(2), F_SETLEASE). Where leases fail
+    (another owner, a network disk), size and time must agree in two looks.
     """
-    verdict = _lease(path)
-    if verdict is not None:
-        return verdict
-    again = look(path)
-    return again == seen and seen.mtime_ns is not None and abs(time.time_ns() - seen.mtime_ns) > _SETTLED_NS
+    verdicts = {path: _lease(path) for path in files}
+    doubtful = [path for path, verdict in verdicts.items() if verdict is None]
+    if any(time.time_ns() - (files[path].mtime_ns or 0) < _SETTLED_NS for path in doubtful):
+        time.sleep(_BETWEEN_LOOKS)
+    return {path for path, verdict in verdicts.items() if (look(path) == files[path] if verdict is None else verdict)}
 
 
 def _lease(path: str) -> bool | None:

@@ -1,0 +1,72 @@
+"""Making files and folders durable, and as usable for the group as the folder that they serve."""
+
+import errno
+import os
+import stat
+from contextlib import suppress
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+_UMASK = _umask()  # asked once, while no other thread makes files
+
+
+def file_mode_like(folder: str) -> int:
+    """Give the permissions for a file that everybody who may write to the folder has to write to."""
+    mode = 0o666 & ~_UMASK
+    with suppress(OSError):
+        if os.stat(folder).st_mode & stat.S_IWGRP:
+            mode |= stat.S_IRGRP | stat.S_IWGRP
+    return mode
+
+
+def sync_folder(path: str) -> None:
+    """Make a folder's entries durable."""
+    if not hasattr(os, "O_DIRECTORY"):  # Windows cannot sync a folder
+        return
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network disks know no such thing
+            raise
+    finally:
+        os.close(fd)
+
+
+def make_folder(path: str, like: str) -> None:
+    """Make a folder, and those that lead to it, as usable for the group as another; an existing one is left alone."""
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(os.path.abspath(path))
+    make_folder(parent, like)
+    with suppress(FileExistsError):
+        os.mkdir(path)
+        share_with_group(path, like)
+        sync_folder(parent)
+
+
+def share_with_group(path: str, like: str) -> None:
+    """Make a new file or folder as usable for the group as a folder is; what is made in the folder will be too."""
+    with suppress(OSError):
+        facts = os.stat(like)
+        if facts.st_mode & stat.S_IWGRP:
+            os.chown(path, -1, facts.st_gid)
+            is_folder = os.path.isdir(path)
+            more = 0o070 | stat.S_ISGID if is_folder else 0o060
+            os.chmod(path, stat.S_IMODE(os.stat(path).st_mode) | more)
+
+
+def open_shared(path: str, like: str) -> int:
+    """Open a file for reading and writing, made if need be for everybody who may write to the folder `like`."""
+    flags = os.O_RDWR | getattr(os, "O_CLOEXEC", 0)
+    try:
+        fd = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666)
+    except FileExistsError:
+        return os.open(path, flags)
+    share_with_group(path, like)
+    return fd
