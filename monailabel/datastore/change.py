@@ -77,6 +77,15 @@ class Changes:
             with self.begin(actor):
                 pass
 
+    def try_settle(self, actor: Actor) -> bool:
+        """Finish what is unfinished unless a living writer is at it; tell whether nothing is unfinished."""
+        if not self._catalog.marks():
+            return True
+        if not self._lock.is_free():
+            return False
+        self.settle(actor)
+        return True
+
     def sweep(self) -> None:
         """Remove what dead writers left in the staging."""
         with self._lock:

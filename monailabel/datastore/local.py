@@ -279,14 +279,15 @@ class LocalDatastore(Beyond):
     def _bytes(self, uri: str, image_id: str, tag: str) -> io.BytesIO | None:
         if not uri:
             return None
-        try:
+        store = self._store
+        row = store.catalog.listed(image_id, tag)
+        if row is None or row[2] is None or uri != self._uri(image_id, tag):  # nothing under way, or a subclass's file
             return _read(uri)
-        except FileNotFoundError:  # it was on its way to its place
-            opened = open_newest(self._store.catalog, self._store.changes, image_id, tag)
-            if opened is None:
-                return None
-            with opened, os.fdopen(os.dup(opened.fd), "rb") as file:
-                return io.BytesIO(file.read())
+        opened = open_newest(store.catalog, store.changes, image_id, tag)
+        if opened is None:
+            return None
+        with opened, os.fdopen(os.dup(opened.fd), "rb") as file:
+            return io.BytesIO(file.read())
 
     def get_image_uri(self, image_id: str) -> str:
         """Give the image's real path, `""` if it is unknown."""
@@ -302,7 +303,7 @@ class LocalDatastore(Beyond):
         row = store.catalog.listed(image_id, tag)
         if row is None:
             return ""
-        return os.path.realpath(store.locate(image_id, tag, row[1], row[2]))
+        return os.path.realpath(store.visible_path(image_id, tag, row[1], row[2]))
 
     def get_image_info(self, image_id: str) -> dict[str, Any]:
         """Give the image's info and its real `path`, `{}` if it is unknown."""
@@ -311,7 +312,7 @@ class LocalDatastore(Beyond):
         if row is None:
             return {}
         info: dict[str, Any] = json.loads(row[0])
-        info["path"] = os.path.realpath(store.locate(image_id, IMAGE, row[1], row[2]))
+        info["path"] = os.path.realpath(store.visible_path(image_id, IMAGE, row[1], row[2]))
         return info
 
     def get_label_info(self, label_id: str, label_tag: str) -> dict[str, Any]:

@@ -298,7 +298,7 @@ def _merge_file(
     info = plain(theirs.info, f"info of {image_id!r}", lenient=True)
     item = edit.rows.item(image_id, tag)
     if item is None or item.state is State.REMOVED:
-        if item is None or base is None:  # else they have not heard yet that it was removed here
+        if item is None or (base is None and theirs_win):  # else they have not heard yet that it was removed here
             _take(edit, image_id, tag, theirs.ext, info)
         return
     merged = {**item.info, **_news(info, base, item.info, theirs_win)}

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -14,7 +15,6 @@ from monailabel.datastore.background import Background
 from monailabel.datastore.change import Changes
 from monailabel.datastore.checksums import Checksums
 from monailabel.datastore.edit import Edit, visible_name
-from monailabel.datastore.reading import locate
 from monailabel.datastore.scan import Progress, Scan
 from monailabel.datastore.snapshot import DESCRIPTION, NAME, EditedElsewhere, Snapshot, merge, signature
 from monailabel.files import disk
@@ -33,6 +33,9 @@ _SETTLE_AFTER = 0.3  # seconds without a change, until the last ones are finishe
 _SNAPSHOT_AFTER = 1.0  # seconds that a snapshot which takes longer may lag behind
 _SNAPSHOT_SHARE = 10  # at most this part of the time goes into writing snapshots
 _CLOSE_SECONDS = 2.0  # that closing may spend on the snapshot
+
+_PATIENCE = 1.0  # seconds that a path may wait for a living writer
+_POLL = 0.002
 
 _open: "weakref.WeakSet[Store]" = weakref.WeakSet()
 
@@ -70,7 +73,7 @@ class Store:
         self.state = private or _prepared(options)
         document = os.path.join(self.path, naming.file_name(options.config))
         with ExitStack() as undo:
-            self.snapshot = undo.enter_context(closing(Snapshot(document, self.state, private=self.private)))
+            self.snapshot = undo.enter_context(closing(Snapshot(document, options.own_folder(), private=self.private)))
             self.lock = undo.enter_context(closing(FolderLock(os.path.join(self.state, "lock"), like=self.path)))
             self.catalog = undo.enter_context(closing(self._open_catalog()))
             self._open(document, options)
@@ -153,15 +156,16 @@ class Store:
         else:
             self.background.ask(self._write_snapshot, max(_SNAPSHOT_AFTER, self.snapshot.cost * _SNAPSHOT_SHARE))
 
-    def locate(self, image_id: str, tag: str, ext: str, mark: int | None) -> str:
-        """Give a file's visible path, after helping a change of it to its end.
+    def visible_path(self, image_id: str, tag: str, ext: str, mark: int | None) -> str:
+        """Give a file's visible path; while a change of it is under way, the file may not be there for a moment.
 
-        Where that is not possible, the path is the one where the newest bytes wait.
+        A change whose writer is dead is finished first; a living one is given a second to show a new file.
         """
-        path = locate(self.catalog, self.changes, image_id, tag, ext, mark)
-        if mark is not None and path != self.changes.folder(tag).path(visible_name(image_id, tag, ext)):
-            self.changes.settle(UNKNOWN)
-            path = locate(self.catalog, self.changes, image_id, tag, ext, mark)
+        path = self.changes.folder(tag).path(visible_name(image_id, tag, ext))
+        if mark is not None and not self.private:
+            deadline = time.monotonic() + _PATIENCE
+            while not self.changes.try_settle(UNKNOWN) and not os.path.exists(path) and time.monotonic() < deadline:
+                time.sleep(_POLL)
         return path
 
     def settled(self) -> SqliteCatalog:

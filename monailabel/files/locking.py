@@ -51,6 +51,19 @@ class FolderLock:
             self._file.close()
             self._file = None
 
+    def is_free(self) -> bool:
+        """Tell whether nobody holds the lock at this moment."""
+        if not self._thread.acquire(blocking=False):
+            return False
+        try:
+            file = self._opened()
+            free = lock(file, wait=False)
+            if free:
+                unlock(file)
+            return free
+        finally:
+            self._thread.release()
+
     def __enter__(self) -> None:
         self._thread.acquire()
         try:
