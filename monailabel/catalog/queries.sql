@@ -126,8 +126,7 @@ SELECT DISTINCT tag FROM item WHERE tag <> '';
 -- name: put_item
 -- Write an item's newest state; a new one, or one that had been removed, goes to the end of the listing.
 INSERT INTO item (image_id, tag, ext, info, state, listed, final, handed, version, inode, born, seq, mark)
-VALUES (:image_id, :tag, :ext, :info, :state, :listed, :final, :handed, :version, :inode,
-        (SELECT coalesce(max(born), 0) + 1 FROM item), :seq, :mark)
+VALUES (:image_id, :tag, :ext, :info, :state, :listed, :final, :handed, :version, :inode, :seq, :seq, :mark)
 ON CONFLICT (image_id, tag) DO UPDATE SET
     ext = excluded.ext, info = excluded.info, state = excluded.state, listed = excluded.listed,
     handed = excluded.handed, version = excluded.version, inode = excluded.inode, seq = excluded.seq,

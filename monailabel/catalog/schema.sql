@@ -19,7 +19,7 @@ CREATE TABLE item (
     handed   INTEGER NOT NULL DEFAULT 0,  -- of an image: when a strategy last handed it out, in seconds
     version  INTEGER NOT NULL,            -- the newest
     inode    INTEGER,                     -- of the visible file, as a listing of its folder tells it
-    born     INTEGER NOT NULL,            -- the order of listing
+    born     INTEGER NOT NULL,            -- the event that brought it: the order of listing
     seq      INTEGER NOT NULL,            -- the event that last touched it
     mark     INTEGER,                     -- the change of its file that may be still under way
     UNIQUE (image_id, tag)

@@ -43,6 +43,7 @@ class _Reading:
     gone: list[str] = field(default_factory=list)  # image ids
     came: list[tuple[str, str, str, Look]] = field(default_factory=list)  # file name, image id, extension, look
     problems: dict[str, tuple[str, bool]] = field(default_factory=dict)
+    judged: set[str] = field(default_factory=set)  # image ids whose newest event is this scan's own
     touched: bool = False  # the files are news themselves, even where their entries are the same
     unfinished: bool = False  # something in it could not be judged yet: it is to be read again
 
@@ -274,6 +275,7 @@ class Scan:
         item = edit.rows.item(image_id, reading.tag)
         if item is None or item.mark is not None or item.seq > since:
             return False
+        reading.judged.add(image_id)
         if item.state is State.PRESENT and look(os.path.join(reading.path, item.image_id + item.ext)) is None:
             edit.miss(item)
         return True
@@ -282,7 +284,7 @@ class Scan:
         """Take in a file; tell whether that could be judged."""
         name, image_id, ext, seen = file
         item = edit.rows.item(image_id, reading.tag)
-        if item is not None and (item.mark is not None or item.seq > since):
+        if item is not None and (item.mark is not None or (item.seq > since and image_id not in reading.judged)):
             return False
         if item is not None and item.state is State.PRESENT and item.ext != ext:
             return False  # another file of that id came meanwhile

@@ -1,0 +1,93 @@
+# Every way to run this project; each target makes what it needs by itself, in .venv and build/, and only once.
+# Settings: PYTHON (3.11 or newer), VENV, FOLDER (for serve), PYTEST (further options for the tests).
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+VENV   ?= .venv
+FOLDER ?=
+PYTEST ?=
+
+BIN     := $(VENV)/bin
+PIP     := $(BIN)/python -m pip --disable-pip-version-check
+MONAI   := build/monailabel-0.8.5
+NEEDS   := tests/compatibility/requirements.txt
+# The seconds that each part of the tests may take before it is ended: together the quarter of an hour that CI grants.
+# On a slow machine: make test UNIT= COMPAT= ENDURE= BROWSER=
+UNIT    ?= --session-timeout=240
+COMPAT  ?= --session-timeout=180
+ENDURE  ?= --session-timeout=300
+BROWSER ?= --session-timeout=180
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo serve folder-named test test-unit test-compatibility test-endurance test-browser lint format bench clean
+
+help: ## Print this list.
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-26s%s\n", $$1, $$2 }'
+
+demo: $(VENV)/.runs ## Set up, make a small datastore of real scans with labels in ./demo-datastore and serve it on this machine.
+	$(BIN)/monailabel-datastore demo
+
+serve: folder-named $(VENV)/.runs ## Serve a folder of images: make serve FOLDER=/data/brains
+	$(BIN)/monailabel-datastore serve "$(FOLDER)"
+
+folder-named:
+	@test -n "$(FOLDER)" || { echo 'make serve needs a folder: make serve FOLDER=/data/brains' >&2; exit 2; }
+
+test: test-unit test-compatibility test-endurance test-browser ## Set up and pass all tests, in less than 15 minutes on two cores.
+
+test-unit: $(VENV)/.tests ## Only the tests of each part and of each seam (at most 4 minutes).
+	$(BIN)/python -m pytest $(UNIT) tests/unit $(wildcard tests/contract) $(PYTEST)
+
+test-compatibility: $(VENV)/.tests $(MONAI)/.complete ## Only the tests beside MONAI Label and with its clients' requests (at most 3 minutes).
+	$(if $(wildcard tests/compatibility/test_*.py),$(BIN)/python -m pytest $(COMPAT) tests/compatibility $(PYTEST))
+
+test-endurance: $(VENV)/.tests $(MONAI)/.complete ## Only the tests that kill, race and damage (at most 5 minutes).
+	$(if $(wildcard tests/endurance/test_*.py),$(BIN)/python -m pytest $(ENDURE) tests/endurance $(PYTEST))
+
+test-browser: $(VENV)/.tests ## Only the tests in a real browser (at most 3 minutes).
+	$(if $(wildcard tests/browser/test_*.py),$(BIN)/python -m pytest $(BROWSER) tests/browser $(PYTEST))
+
+lint: $(VENV)/.lints ## Check style, types, and that each room imports only from the floors below it.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.lints ## Bring the code into shape.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.runs $(MONAI)/.complete ## Measure beside MONAI Label and beside the machine's limit, and print the table.
+	$(BIN)/python -m benchmarks
+
+clean: ## Remove the environment and everything built; the demo's folder stays.
+	rm -rf $(VENV) build dist
+
+# ---- what the targets stand on; a stamp is renewed when what it depends on is newer
+
+$(VENV)/.made:
+	@test -n "$(PYTHON)" || { echo 'no Python 3.11 or newer found: install one, or name it: make PYTHON=/path/to/python3' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo '$(PYTHON) cannot make virtual environments: install its venv package (on Debian and Ubuntu: apt-get install python3-venv)' >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/.runs: $(VENV)/.made pyproject.toml
+	$(PIP) install --quiet --editable .
+	@touch $@
+
+$(VENV)/.tests: $(VENV)/.runs
+	$(PIP) install --quiet --editable '.[test]'
+	@touch $@
+
+$(VENV)/.lints: $(VENV)/.runs
+	$(PIP) install --quiet --editable '.[test,lint]'
+	@touch $@
+
+# MONAI Label as released, in a folder of its own and without its heavy dependencies, to be compared with.
+$(MONAI)/.complete: $(NEEDS) $(VENV)/.made
+	rm -rf $(MONAI)
+	$(PIP) install --quiet --no-deps --target $(MONAI) monailabel==0.8.5
+	$(PIP) install --quiet --requirement $(NEEDS)
+	@touch $@

@@ -1,0 +1,78 @@
+"""Makes folders of many small images and labels, on a real disk, and brings them back to how they were."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+VOLATILE = ("tmpfs", "ramfs", "devtmpfs")
+BYTES = 256  # of each file
+
+
+class NotADisk(Exception):
+    """The folder lies in memory, where nothing that is measured would be true."""
+
+
+def file_system(path: Path) -> str:
+    """Give the type of the file system that a folder lies on, "unknown" where the machine does not say."""
+    mounts = _mounts()
+    for folder in (path.resolve(), *path.resolve().parents):
+        if str(folder) in mounts:
+            return mounts[str(folder)]
+    return "unknown"
+
+
+def _mounts() -> dict[str, str]:
+    """Read which folders are mounts, and of which type; the last one mounted on a folder counts."""
+    # https://www.kernel.org/doc/html/latest/filesystems/proc.html, 3.5: optional fields end with a hyphen
+    try:
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    except OSError:
+        return {}
+    parts = [line.split(" - ") for line in lines]
+    return {left.split()[4].replace("\\040", " "): right.split()[0] for left, right in parts}
+
+
+def refuse_memory(path: Path) -> None:
+    """Raise NotADisk for a folder that lies in memory."""
+    if (kind := file_system(path)) in VOLATILE:
+        raise NotADisk(f"{path} lies on a {kind}, where an fsync costs nothing; name a folder on a disk with --folder")
+
+
+def image_ids(count: int) -> list[str]:
+    """Give the ids of a folder's images."""
+    return [f"case_{number:07}" for number in range(count)]
+
+
+def make(folder: Path, count: int) -> None:
+    """Write the images of a folder, a `final` label for half of them and an `original` one for a tenth."""
+    for place, ids in _contents(folder, image_ids(count)):
+        place.mkdir(parents=True, exist_ok=True)
+        _write(place, ids)
+    os.sync()  # what is still on its way to the disk would be paid for by the first fsync that is measured
+
+
+def _contents(folder: Path, ids: list[str]) -> Iterator[tuple[Path, list[str]]]:
+    yield folder, ids
+    yield folder / "labels" / "final", ids[::2]
+    yield folder / "labels" / "original", ids[::10]
+
+
+def _write(place: Path, ids: list[str]) -> None:
+    content = b"\x1f\x8b" + bytes(BYTES - 2)
+    at = os.open(place, os.O_RDONLY)
+    try:
+        for id in ids:
+            file = os.open(f"{id}.nii.gz", os.O_WRONLY | os.O_CREAT, 0o644, dir_fd=at)
+            os.write(file, content)
+            os.close(file)
+    finally:
+        os.close(at)
+
+
+def forget(folder: Path) -> None:
+    """Remove what a datastore wrote into the folder, so that the next open is the first."""
+    for path in folder.iterdir():
+        if path.name.startswith(".") or path.suffix == ".json":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    os.sync()

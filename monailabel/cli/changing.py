@@ -1,0 +1,170 @@
+"""The verbs that change: add, label, remove, info, refresh and restore."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from monailabel.cli import opening, options, printing
+from monailabel.cli.looking import print_status
+from monailabel.cli.options import AsJson, Create, Folder, ImageId, ReadOnly, Settings, Tag
+from monailabel.interfaces.exception import ImageNotFoundException, LabelNotFoundException
+
+if TYPE_CHECKING:
+    from monailabel.datastore.local import LocalDatastore
+
+FINAL = "final"
+
+
+def add(
+    folder: Folder,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="The images to copy in.", show_default=False)],
+    image_id: Annotated[str | None, typer.Option("--id", metavar="ID", help="Else the file's name gives it.")] = None,
+    settings: Settings = None,
+    create: Create = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add images from files.
+
+    Where an image has that id already, the file becomes its next version.
+    """
+    if image_id is not None and len(files) > 1:
+        raise typer.BadParameter("names one image, and there are several files", param_hint="--id")
+    info = options.info(settings)
+    added: list[dict[str, str]] = []
+    try:
+        with opening.changing(folder, create) as datastore, printing.bar() as tell:
+            for file in files:
+                added.append({"id": datastore.add_image(image_id or "", str(file), info), "file": str(file)})
+                if tell:
+                    tell("adding", len(added), len(files))
+    finally:  # those before a failure are in the datastore, and a script must know them
+        _print(added, [f'added image "{one["id"]}"' for one in added], as_json)
+
+
+def label(
+    folder: Folder,
+    image_id: ImageId,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The label to copy in.", show_default=False)],
+    tag: Annotated[str, typer.Option(metavar="TAG", help="The label's tag.")] = FINAL,
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """Save a label of an image from a file.
+
+    Where the image has a label of that tag already, the file becomes its next version.
+    """
+    with opening.changing(folder) as datastore:
+        label_id = datastore.save_label(image_id, str(file), tag, options.info(settings))
+    _print({"image": image_id, "label": label_id, "tag": tag}, [f'saved label "{tag}" of image "{image_id}"'], as_json)
+
+
+def remove(folder: Folder, image_id: ImageId, tag: Tag = None, as_json: AsJson = False) -> None:
+    """Remove an image, or one of its labels.
+
+    Without --tag the image goes with all its labels; `restore` brings back either.
+    """
+    with opening.changing(folder) as datastore:
+        if tag is None:
+            datastore.remove_image(image_id)
+        else:
+            _require_label(datastore, image_id, tag)
+            datastore.remove_label(image_id, tag)
+    _print({"image": image_id, "tag": tag}, [f"removed {_named(image_id, tag)}"], as_json)
+
+
+def restore(
+    folder: Folder,
+    image_id: ImageId,
+    tag: Tag = None,
+    version: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Which version; else the newest that is kept.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring back what was removed or replaced.
+
+    An image, or with --tag one of its labels; what comes back is a new version.
+    """
+    with opening.changing(folder) as datastore:
+        if tag is None:
+            now = datastore.restore_image(image_id, version)
+        else:
+            now = datastore.restore_label(image_id, tag, version or _newest(datastore, image_id, tag))
+    sentence = f"restored {_named(image_id, tag)}, which is version {now}"
+    _print({"image": image_id, "tag": tag, "version": now}, [sentence], as_json)
+
+
+def info(
+    folder: Folder,
+    image_id: ImageId,
+    tag: Tag = None,
+    settings: Settings = None,
+    as_json: AsJson = False,
+    read_only: ReadOnly = False,
+) -> None:
+    """Show or set the info of an image or label."""
+    values = options.info(settings)
+    if values and read_only:
+        raise typer.BadParameter("changes the info, which --read-only forbids", param_hint="--set")
+    with opening.changing(folder) if values else opening.reading(folder, read_only) as datastore:
+        if values:
+            _set(datastore, image_id, tag, values)
+        found = _info(datastore, image_id, tag)
+    if as_json:
+        printing.document(found)
+    else:
+        printing.table((), found.items())
+
+
+def refresh(folder: Folder, as_json: AsJson = False) -> None:
+    """Take in what other programs changed.
+
+    Prints the status as it is then.
+    """
+    with opening.changing(folder) as datastore:
+        datastore.refresh()
+        print_status(datastore, as_json)
+
+
+def _print(value: Any, sentences: list[str], as_json: bool) -> None:
+    if as_json:
+        printing.document(value)
+    else:
+        printing.lines(sentences)
+
+
+def _named(image_id: str, tag: str | None) -> str:
+    return f'image "{image_id}"' if tag is None else f'label "{tag}" of image "{image_id}"'
+
+
+def _info(datastore: "LocalDatastore", image_id: str, tag: str | None) -> dict[str, Any]:
+    if tag is not None:
+        _require_label(datastore, image_id, tag)
+        return datastore.get_label_info(image_id, tag)
+    found = datastore.get_image_info(image_id)
+    if not found:
+        raise ImageNotFoundException(f'image "{image_id}" not found; `list` shows the ids that there are')
+    return found
+
+
+def _set(datastore: "LocalDatastore", image_id: str, tag: str | None, values: dict[str, Any]) -> None:
+    if tag is None:
+        datastore.update_image_info(image_id, values)
+    else:
+        datastore.update_label_info(image_id, tag, values)
+
+
+def _require_label(datastore: "LocalDatastore", image_id: str, tag: str) -> None:
+    tags = list(datastore.get_labels_by_image_id(image_id))
+    if tag not in tags:
+        raise LabelNotFoundException(f"{_named(image_id, tag)} not found; it has: {', '.join(tags) or 'none'}")
+
+
+def _newest(datastore: "LocalDatastore", image_id: str, tag: str) -> int:
+    """Give the newest version of a label whose bytes are kept and which is not the present one."""
+    versions = datastore.label_versions(image_id, tag)
+    kept = [int(version["version"]) for version in versions if version["kept"] and not version["current"]]
+    if not kept:
+        raise LabelNotFoundException(f"no earlier version of {_named(image_id, tag)} is kept")
+    return kept[-1]

@@ -1,0 +1,49 @@
+"""The program: its name, its help, and its verbs in the order in which the help lists them."""
+
+from typing import Annotated
+
+import typer
+
+from monailabel import __version__
+from monailabel.cli import changing, looking, printing, serving
+
+PROGRAM = "monailabel-datastore"
+
+app = typer.Typer(
+    epilog="Every verb takes the datastore's FOLDER first.",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # plain help: the coloured one takes twice the time to start
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        printing.lines([f"{PROGRAM} {__version__}"])
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Images, labels and their metadata in a plain folder, for every tool at once."""
+
+
+app.command()(serving.serve)
+app.command()(serving.demo)
+app.command()(looking.status)
+app.command("list")(looking.list_images)
+app.command()(looking.show)
+app.command()(changing.add)
+app.command()(changing.label)
+app.command()(changing.info)
+app.command()(changing.remove)
+app.command()(changing.restore)
+app.command()(changing.refresh)
+app.command()(looking.history)
+app.command()(looking.events)
+app.command()(looking.export)

@@ -1,0 +1,187 @@
+"""The verbs that look: status, list, show, export, history and events."""
+
+import itertools
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from monailabel.cli import opening, printing
+from monailabel.cli.options import AsJson, Folder, ImageId, ReadOnly
+from monailabel.interfaces.exception import ConflictException, ImageNotFoundException, InvalidInputException
+
+if TYPE_CHECKING:
+    from monailabel.datastore.local import LocalDatastore
+
+
+def status(folder: Folder, as_json: AsJson = False, read_only: ReadOnly = False) -> None:
+    """Count images and labels.
+
+    What a scan could not take in is told on stderr.
+    """
+    with opening.reading(folder, read_only) as datastore:
+        print_status(datastore, as_json)
+
+
+def print_status(datastore: "LocalDatastore", as_json: bool) -> None:
+    """Print what `status` prints of an open datastore."""
+    found = {"name": datastore.name(), "description": datastore.description(), **datastore.status()}
+    if as_json:
+        printing.document({**found, "problems": datastore.problems()})
+        return
+    tags = " ".join(f"{tag}: {count}" for tag, count in found["label_tags"].items())
+    rows = [(key, found[key]) for key in ("name", "description", "total", "completed")]
+    printing.table((), [*rows, ("labels", tags or "none")])
+    for problem in datastore.problems():
+        printing.note(f"problem: {problem}")
+
+
+def list_images(
+    folder: Folder,
+    tag: Annotated[str | None, typer.Option(metavar="TAG", help="Only images with a label of that tag.")] = None,
+    unlabelled: Annotated[
+        bool, typer.Option("--unlabelled", help="Only images without a label: of --tag, else final.")
+    ] = False,
+    text: Annotated[str | None, typer.Option(metavar="TEXT", help="Only ids that hold it, in any letter case.")] = None,
+    as_json: AsJson = False,
+    read_only: ReadOnly = False,
+) -> None:
+    """List the images and their labels' tags."""
+    with opening.reading(folder, read_only) as datastore:
+        ids = _chosen(datastore, tag, unlabelled)
+        wanted = (id for id in ids if text is None or text.casefold() in id.casefold())
+        rows = ((id, list(datastore.get_labels_by_image_id(id))) for id in wanted)
+        if as_json:
+            printing.document([{"id": id, "tags": tags} for id, tags in rows])
+        else:
+            printing.table(("image", "labels"), ((id, " ".join(tags)) for id, tags in rows))
+
+
+def _chosen(datastore: "LocalDatastore", tag: str | None, unlabelled: bool) -> list[str]:
+    if unlabelled:
+        return datastore.get_unlabeled_images(tag)
+    return datastore.get_labeled_images(tag) if tag else datastore.list_images()
+
+
+def show(folder: Folder, image_id: ImageId, as_json: AsJson = False, read_only: ReadOnly = False) -> None:
+    """Show all that is known of an image.
+
+    Where it and its labels lie, and their info.
+    """
+    with opening.reading(folder, read_only) as datastore:
+        found = _described(datastore, image_id)
+    if as_json:
+        printing.document(found)
+        return
+    printing.table((), [("id", image_id), ("path", found["path"]), *found["info"].items()])
+    for tag, label in found["labels"].items():
+        printing.lines(["", f"label {printing.shown(tag)}"])
+        printing.table((), [("path", label["path"]), *label["info"].items()])
+
+
+def _described(datastore: "LocalDatastore", image_id: str) -> dict[str, Any]:
+    info = datastore.get_image_info(image_id)
+    if not info:
+        raise ImageNotFoundException(f'image "{image_id}" not found; `list` shows the ids that there are')
+    path = info.pop("path", datastore.get_image_uri(image_id))
+    labels = {
+        tag: {"path": datastore.get_label_uri(image_id, tag), "info": datastore.get_label_info(image_id, tag)}
+        for tag in datastore.get_labels_by_image_id(image_id)
+    }
+    return {"id": image_id, "path": path, "info": info, "labels": labels}
+
+
+def export(
+    folder: Folder,
+    file: Annotated[Path, typer.Argument(metavar="FILE.zip", help="The ZIP file to write.", show_default=False)],
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N labelled images.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    as_json: AsJson = False,
+    read_only: ReadOnly = False,
+) -> None:
+    """Write images and labels to a ZIP file.
+
+    It holds the images with a final label, those labels, and the metadata of both.
+    """
+    if file.exists() and not force:
+        raise ConflictException(f"{file} is there already; choose another name, or replace it with --force")
+    if not file.parent.is_dir():
+        raise InvalidInputException(f"{file} cannot be written: there is no folder {file.parent}; make it first")
+    with opening.reading(folder, read_only) as datastore:
+        _write_archive(datastore, file, limit)
+    size = file.stat().st_size
+    if as_json:
+        printing.document({"file": str(file), "size": size})
+    else:
+        printing.lines([f"{printing.shown(str(file))} written, {size} bytes"])
+
+
+def _write_archive(datastore: "LocalDatastore", file: Path, limit: int | None) -> None:
+    """Write the archive beside its place and rename it, so that half of one is never taken for the whole."""
+    scratch = file.with_name(f".{file.name}.{os.getpid()}")
+    archive = datastore.archive(limit)
+    try:
+        with printing.bar() as tell, scratch.open("xb") as out:
+            for piece in archive:
+                out.write(piece)
+                if tell:
+                    tell("exporting", out.tell(), archive.size)
+        scratch.replace(file)
+    finally:
+        archive.close()
+        scratch.unlink(missing_ok=True)
+
+
+def history(
+    folder: Folder,
+    image_id: ImageId,
+    tag: Annotated[str | None, typer.Option(metavar="TAG", help="Only the versions of the label of that tag.")] = None,
+    as_json: AsJson = False,
+    read_only: ReadOnly = False,
+) -> None:
+    """Tell what happened to an image.
+
+    When, who, what, and which version came of it, its labels' events included.
+    """
+    with opening.reading(folder, read_only) as datastore:
+        if tag is not None:
+            rows = datastore.label_versions(image_id, tag)
+            missing = f'label "{tag}" of image "{image_id}" not found; it never had one of that tag'
+        else:
+            rows = datastore.events(image_id=image_id)
+            missing = f'image "{image_id}" not found; `list` shows the ids that there are'
+    if not rows:
+        raise ImageNotFoundException(missing)
+    _print_rows(rows, VERSION if tag is not None else EVENT, as_json)
+
+
+def events(
+    folder: Folder,
+    after: Annotated[int, typer.Option(min=0, metavar="N", help="Only events after that number.")] = 0,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="At most that many.")] = None,
+    as_json: AsJson = False,
+    read_only: ReadOnly = False,
+) -> None:
+    """Tell what happened in the datastore, in order."""
+    with opening.reading(folder, read_only) as datastore:
+        _print_rows(itertools.islice(_events(datastore, after), limit), EVENT, as_json)
+
+
+EVENT = ("seq", "time", "actor", "action", "image", "tag", "version")
+VERSION = ("version", "time", "actor", "action", "size", "sha256")
+PAGE = 10_000  # events asked for at a time
+
+
+def _events(datastore: "LocalDatastore", after: int) -> Iterator[dict[str, Any]]:
+    while page := datastore.events(after=after, limit=PAGE):
+        yield from page
+        after = page[-1]["seq"]
+
+
+def _print_rows(rows: Iterable[dict[str, Any]], columns: tuple[str, ...], as_json: bool) -> None:
+    if as_json:
+        printing.document(list(rows))
+    else:
+        printing.table(columns, ([row.get(column) for column in columns] for row in rows))

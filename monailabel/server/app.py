@@ -1,0 +1,88 @@
+"""Puts the server together: the datastore, the routers, and what stands around them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware.cors import CORSMiddleware
+
+import monailabel
+from monailabel.datastore.local import LocalDatastore
+from monailabel.server import activelearning, datastore, errors, info, login, pages, session
+from monailabel.server.answers import Json
+from monailabel.server.guard import Guard
+from monailabel.server.lending import Lender
+from monailabel.server.sessions import Sessions
+from monailabel.server.settings import Settings
+
+SWEEP = 60.0  # seconds between two looks for expired sessions
+
+Progress = Callable[[str, int, int | None], None]
+
+_READABLE = ("Content-Disposition", "Content-Range", "Accept-Ranges", "ETag")  # what other origins' scripts may see
+
+
+def open_datastore(settings: Settings, progress: Progress | None = None) -> LocalDatastore:
+    """Open the datastore that the settings name."""
+    return LocalDatastore(
+        settings.folder,
+        extensions=settings.extensions,
+        auto_reload=settings.auto_reload,
+        read_only=settings.read_only,
+        progress=progress,
+    )
+
+
+def create_app(settings: Settings, store: LocalDatastore | None = None) -> FastAPI:
+    """Make the application; it opens the datastore where none is given, and closes it at its end in either case."""
+    app = FastAPI(
+        title="monailabel-datastore",
+        description="Images, labels and their metadata, for MONAI Label's clients and anyone else.",
+        version=monailabel.__version__,
+        lifespan=_lifespan,
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+        default_response_class=Json,
+        responses=errors.documented(400),
+    )
+    app.state.settings = settings
+    app.state.given = store
+    app.state.lender = Lender()
+    errors.install(app)
+    for part in (pages, info, datastore, activelearning, session, login):
+        app.include_router(part.router)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            allow_credentials=True,
+            expose_headers=_READABLE,
+        )
+    app.add_middleware(Guard, settings=settings)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    app.state.sessions = Sessions(settings.session_path, settings.session_expiry)
+    app.state.datastore = app.state.given or await run_in_threadpool(open_datastore, settings)
+    sweeping = asyncio.create_task(_sweep(app.state.sessions))
+    try:
+        yield
+    finally:
+        sweeping.cancel()
+        app.state.lender.close()
+        app.state.datastore.close()
+
+
+async def _sweep(sessions: Sessions) -> None:
+    while True:
+        with suppress(OSError):
+            await run_in_threadpool(sessions.sweep)
+        await asyncio.sleep(SWEEP)

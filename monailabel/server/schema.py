@@ -1,0 +1,144 @@
+"""What OpenAPI says of bodies that are read by hand, and of the answers' shapes."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_TEXT = {"type": "string"}
+_FILE = {"type": "string", "format": "binary"}
+
+
+def text(description: str) -> dict[str, Any]:
+    """Describe a form field that holds a JSON object as text."""
+    return {**_TEXT, "description": description, "contentMediaType": "application/json", "default": "{}"}
+
+
+def file(description: str) -> dict[str, Any]:
+    """Describe a part that is a file."""
+    return {**_FILE, "description": description}
+
+
+def files(description: str) -> dict[str, Any]:
+    """Describe a part that comes once or more, each time a file."""
+    return {"type": "array", "items": _FILE, "minItems": 1, "description": description}
+
+
+def body(kinds: tuple[str, ...], needed: tuple[str, ...] = (), **parts: dict[str, Any]) -> dict[str, Any]:
+    """Describe a body of these parts in one of these content types."""
+    schema = {"type": "object", "properties": parts, "required": list(needed)}
+    content = {kind: {"schema": {k: v for k, v in schema.items() if v != []}} for kind in kinds}
+    return {"requestBody": {"required": bool(needed), "content": content}}
+
+
+def answer(model: Any, description: str) -> dict[int | str, dict[str, Any]]:
+    """Describe the JSON of a success."""
+    return {200: {"model": model, "description": description}}
+
+
+def binary(description: str, *statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe an answer of bytes, with the further statuses of conditional and partial requests."""
+    content = {"application/octet-stream": {"schema": _FILE}, "*/*": {"schema": _FILE}}
+    more = {206: "the range that was asked for", 304: "the client has it already"}
+    found: dict[int | str, dict[str, Any]] = {200: {"content": content, "description": description}}
+    for status in statuses:
+        found[status] = {"description": more[status]} | ({"content": content} if status == 206 else {})
+    return found
+
+
+class Status(BaseModel):
+    """How many images there are, how many have a `final` label, and how many labels each tag has."""
+
+    total: int
+    completed: int
+    label_tags: dict[str, int]
+
+
+class Strategy(BaseModel):
+    """A way to choose the next image."""
+
+    description: str
+
+
+class Info(BaseModel):
+    """What a client shows of a server; what needs a model stays empty here."""
+
+    name: str
+    description: str
+    version: str
+    labels: list[str]
+    models: dict[str, Any]
+    trainers: dict[str, Any]
+    strategies: dict[str, Strategy]
+    scoring: dict[str, Any]
+    train_stats: dict[str, Any]
+    datastore: Status
+
+
+class ImageId(BaseModel):
+    """The id under which an image was added."""
+
+    image: str
+
+
+class LabelId(BaseModel):
+    """The image that a label was saved for, and the label's id."""
+
+    image: str
+    label: str
+
+
+class Sample(BaseModel):
+    """The next image with all of its info; nothing at all when none is left."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str = Field("", description="the image's id; absent when no image is left")
+    path: str = Field("", description="where the image lies on the server")
+    name: str = Field("", description="the image's file name")
+    ts: int = Field(0, description="when the image was added, in seconds")
+    weight: int = Field(0, description="random: seconds since the image was last handed out")
+    checksum: str = Field("", description="SHA256:hex; absent until the image's bytes were read")
+    bbox: list[int] = Field([], description="x, y, width, height of the patch that was asked for")
+
+
+class SessionInfo(BaseModel):
+    """A session; times in seconds."""
+
+    name: str
+    path: str
+    image: str
+    meta: dict[str, Any]
+    create_ts: int
+    last_access_ts: int
+    expiry: int
+
+
+class SessionMade(BaseModel):
+    """A new session and its id."""
+
+    session_id: str
+    session_info: SessionInfo
+
+
+class AuthState(BaseModel):
+    """Whether a client has to log in."""
+
+    enabled: bool
+    client_id: str
+    realm: str
+
+
+class Token(BaseModel):
+    """A token; both are null while nobody has to log in."""
+
+    access_token: str | None
+    token_type: str | None
+
+
+class User(BaseModel):
+    """Who a request comes from."""
+
+    username: str
+    email: str | None
+    name: str | None
+    roles: list[str]

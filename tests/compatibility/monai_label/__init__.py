@@ -1,0 +1,1 @@
+"""Runs the released MONAI Label in processes of its own, to compare this project with it."""

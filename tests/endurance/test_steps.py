@@ -1,0 +1,243 @@
+"""A writer that dies on entering a step: each kind of change is then wholly there or wholly not, for everybody."""
+
+import hashlib
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monailabel.datastore.local import LocalDatastore
+
+Change = dict[str, Any]
+State = dict[tuple[str, str], Any]
+
+
+def bringing(kind: str, image: str, name: str, mark: str, **more: Any) -> Change:
+    """Describe a change that brings the bytes `mark`."""
+    info = {"sha256": hashlib.sha256(mark.encode()).hexdigest(), "mark": mark}
+    return {"kind": kind, "image": image, "name": name, "mark": mark, "times": 1, "info": info, **more}
+
+
+BEFORE = [
+    bringing("add_image", "a", ".nii.gz", "image a"),
+    bringing("add_image", "b", ".nii.gz", "image b"),
+    bringing("save_label", "a", ".nii.gz", "proposal a", tag="original"),
+    bringing("save_label", "a", ".nii.gz", "label a", tag="final"),
+    {"kind": "set_description", "text": "as it was"},
+]
+NEW = {
+    "a new image": bringing("add_image", "c", ".nii.gz", "image c"),
+    "an image replaced": bringing("add_image", "a", ".nii.gz", "another image a"),
+    "an image with another extension": bringing("add_image", "a", ".nii", "another image a"),
+    "a new label": bringing("save_label", "b", ".nii.gz", "label b", tag="final"),
+    "a label of a new tag": bringing("save_label", "b", ".nii.gz", "label b", tag="version_1"),
+    "a label replaced": bringing("save_label", "a", ".nii.gz", "another label a", tag="final"),
+    "a label with another extension": bringing("save_label", "a", ".nrrd", "another label a", tag="final"),
+}
+REMOVED: dict[str, Change] = {
+    "a label removed": {"kind": "remove_label", "image": "a", "tag": "final"},
+    "an image removed with its labels": {"kind": "remove_image", "image": "a"},
+}
+TOLD: dict[str, Change] = {
+    "an image's info": {"kind": "update_image_info", "image": "a", "info": {"mark": "updated", "more": [1]}},
+    "a label's info": {"kind": "update_label_info", "image": "a", "tag": "final", "info": {"mark": "updated"}},
+    "the description": {"kind": "set_description", "text": "as it is to be"},
+}
+KINDS = {**NEW, **REMOVED, **TOLD}
+every_kind = pytest.mark.parametrize("kind", KINDS)
+every_step = pytest.mark.parametrize("step", ["stage", "commit", "publish", "done"])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Give a datastore's folder with what stands in BEFORE."""
+    with LocalDatastore(str(tmp_path / "studies")) as store:
+        for change in BEFORE:
+            if "text" in change:
+                store.set_description(change["text"])
+                continue
+            source = tmp_path / f"source{change['name']}"
+            source.write_text(change["mark"])
+            if change["kind"] == "add_image":
+                store.add_image(change["image"], str(source), change["info"])
+            else:
+                store.save_label(change["image"], str(source), change["tag"], change["info"])
+    return tmp_path / "studies"
+
+
+@pytest.fixture
+def expected(step_by_step: Callable[[State, Change], State]) -> Callable[[str, str, bool], State]:
+    """Give the function that tells what must be there when a writer ended: acknowledged from `publish` on."""
+
+    def state(kind: str, step: str, died: bool) -> State:
+        made: State = {}
+        for change in BEFORE:
+            made = step_by_step(made, change)
+        return made if died and step in ("stage", "commit") else step_by_step(made, KINDS[kind])
+
+    return state
+
+
+def enters(kind: str, step: str) -> bool:
+    """Tell whether a change must enter a step: all commit; what moves files publishes; what brings bytes stages."""
+    return step == "commit" or kind in NEW or (kind in REMOVED and step != "stage")
+
+
+@every_step
+@every_kind
+@pytest.mark.parametrize("who", ["one that opens", "one that is open"])
+def test_a_death_leaves_all_or_nothing(
+    folder: Path, scratch: Path, nursery: Any, look: Any, observe: Any, expected: Any, who: str, kind: str, step: str
+) -> None:
+    """After a death on entering `stage` or `commit` the old state stands, on entering `publish` or `done` the new."""
+    with LocalDatastore(str(folder)) as witness:
+        before = look(witness)
+        died = nursery.wait(
+            nursery.start("die", folder=str(folder), change=KINDS[kind], step=step, scratch=str(scratch))
+        )
+        assert died == 9 if enters(kind, step) else died in (0, 9)
+        state = expected(kind, step, died == 9)
+        assert state != before or step in ("stage", "commit")
+        if who == "one that is open":
+            assert look(witness) == state
+    assert observe(folder) == state
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "a new image",
+        "an image replaced",
+        "an image with another extension",
+        "a label of a new tag",
+        "a label replaced",
+        "a label removed",
+        "an image removed with its labels",
+        "an image's info",
+    ],
+)
+def test_a_death_between_any_two_calls(
+    folder: Path, tmp_path: Path, scratch: Path, nursery: Any, observe: Any, expected: Any, kind: str
+) -> None:
+    """Wherever between two calls that touch files a writer dies, the change is there wholly or not at all."""
+    old, new = expected(kind, "commit", True), expected(kind, "done", True)
+    turned = False
+    for number in range(1, 200):
+        copy = tmp_path / f"copy-{number}"
+        shutil.copytree(folder, copy, symlinks=True)
+        arguments = {"folder": str(copy), "change": KINDS[kind], "scratch": str(scratch)}
+        died = nursery.wait(nursery.start("die_at", **arguments, number=number))
+        found = observe(copy)
+        assert found in (old, new), f"death before call {number}"
+        assert found == new or not turned, f"death before call {number} undid what an earlier one had kept"
+        turned = found == new
+        shutil.rmtree(copy)
+        if died == 0:
+            break
+    assert turned and number > 10
+
+
+@every_kind
+def test_a_reader_finishes_nothing_and_sees_everything(
+    folder: Path, scratch: Path, nursery: Any, look: Any, observe: Any, expected: Any, kind: str
+) -> None:
+    """Whoever opens read-only after a death on entering `publish` reads the new state from where it waits."""
+    died = nursery.wait(
+        nursery.start("die", folder=str(folder), change=KINDS[kind], step="publish", scratch=str(scratch))
+    )
+    state = expected(kind, "publish", died == 9)
+    with LocalDatastore(str(folder), read_only=True) as reader:
+        assert look(reader) == state
+    assert observe(folder) == state
+
+
+@every_kind
+def test_the_next_change_finishes_what_a_dead_writer_left(
+    folder: Path, scratch: Path, nursery: Any, observe: Any, expected: Any, step_by_step: Any, kind: str
+) -> None:
+    """A holder that was already open makes its next change on top of what the dead writer had committed."""
+    following = bringing("save_label", "b", ".nii", "following", tag="following")
+    source = scratch / "following.nii"
+    source.write_text("following")
+    with LocalDatastore(str(folder)) as witness:
+        died = nursery.wait(
+            nursery.start("die", folder=str(folder), change=KINDS[kind], step="publish", scratch=str(scratch))
+        )
+        witness.save_label("b", str(source), "following", following["info"])
+    assert observe(folder) == step_by_step(expected(kind, "publish", died == 9), following)
+
+
+@pytest.mark.parametrize("kind", [*NEW, *REMOVED])
+@pytest.mark.parametrize("step", ["commit", "publish"])
+def test_a_change_under_way_is_seen_as_a_whole(
+    folder: Path, scratch: Path, nursery: Any, look: Any, observe: Any, expected: Any, kind: str, step: str
+) -> None:
+    """While a living writer is held up, others read the old state before the commit and the new one after it."""
+    with LocalDatastore(str(folder)) as witness:
+        pid = nursery.start("pause", folder=str(folder), change=KINDS[kind], step=step, scratch=str(scratch))
+        while not (scratch / "ready").exists():
+            assert nursery.status(pid) is None, "the writer never entered the step"
+            threading.Event().wait(0.002)
+        with LocalDatastore(str(folder), read_only=True) as newcomer:
+            seen = look(witness), look(newcomer)
+        (scratch / "go").touch()
+        assert nursery.wait(pid) == 0
+        assert seen[0] == expected(kind, step, True)
+        assert seen[1] == expected(kind, step, True)
+        assert look(witness) == expected(kind, "done", True)
+        witness.refresh()
+    assert observe(folder) == expected(kind, "done", True)
+
+
+@pytest.mark.parametrize("step", ["commit", "publish"])
+def test_one_writer_at_a_time(
+    folder: Path, scratch: Path, nursery: Any, observe: Any, expected: Any, step_by_step: Any, step: str
+) -> None:
+    """While a living writer commits or publishes, another's change waits, and then stands on top of the first."""
+    first, second = "an image replaced", bringing("add_image", "a", ".nii", "the second writer's")
+    pid = nursery.start("pause", folder=str(folder), change=KINDS[first], step=step, scratch=str(scratch))
+    while not (scratch / "ready").exists():
+        assert nursery.status(pid) is None, "the writer never entered the step"
+        threading.Event().wait(0.002)
+    other = nursery.start("die", folder=str(folder), change=second, step="never", scratch=str(scratch))
+    for _ in range(100):
+        assert nursery.status(other) is None, "two writers at once"
+        threading.Event().wait(0.005)
+    (scratch / "go").touch()
+    assert (nursery.wait(pid), nursery.wait(other)) == (0, 0)
+    assert observe(folder) == step_by_step(expected(first, "done", True), second)
+
+
+@pytest.mark.parametrize("kind", ["an image replaced", "a label replaced"])
+def test_paths_are_the_visible_ones(folder: Path, scratch: Path, nursery: Any, kind: str) -> None:
+    """While a replacement is under way its path is the one that people see, which never is without a file."""
+    with LocalDatastore(str(folder)) as witness:
+        before = witness.get_image_uri("a"), witness.get_label_uri("a", "final"), witness.datalist()
+        pid = nursery.start("pause", folder=str(folder), change=KINDS[kind], step="publish", scratch=str(scratch))
+        while not (scratch / "ready").exists():
+            assert nursery.status(pid) is None, "the writer never entered the step"
+            threading.Event().wait(0.002)
+        during = witness.get_image_uri("a"), witness.get_label_uri("a", "final"), witness.datalist()
+        (scratch / "go").touch()
+        assert nursery.wait(pid) == 0
+    assert during == before
+
+
+@pytest.mark.parametrize("step", ["stage", "commit", "publish"])
+def test_a_dead_writer_leaves_no_rubbish(folder: Path, scratch: Path, nursery: Any, step: str) -> None:
+    """What dead writers had staged and not committed is gone after the next opening and change."""
+    change = {**KINDS["a new image"], "times": 200_000}
+    for _ in range(5):
+        nursery.wait(nursery.start("die", folder=str(folder), change=change, step=step, scratch=str(scratch)))
+    with LocalDatastore(str(folder)) as store:
+        store.update_image_info("b", {"k": 1})
+        kept = store.get_image("c") is not None
+    inodes = {p.stat().st_ino: p.stat().st_size for p in folder.rglob("*") if p.is_file()}
+    whole = len(change["mark"]) * change["times"]
+    large = [size for size in inodes.values() if size >= whole]
+    assert bool(large) is (step == "publish"), f"large files that nobody needs: {len(large)}"
+    assert kept is (step == "publish") and os.path.exists(folder / "c.nii.gz") is kept

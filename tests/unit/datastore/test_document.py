@@ -1,0 +1,240 @@
+"""What happens to datastore_v2.json in other hands: edited, damaged, or received from strangers."""
+
+# mypy: disable-error-code="union-attr"
+# Where an image or label is missing, None has no read(), and that is how the test fails.
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monailabel.datastore.local import LocalDatastore
+from monailabel.interfaces.exception import DamagedDatastoreException, ImageNotFoundException, MONAILabelException
+
+Open = Callable[..., LocalDatastore]
+Source = Callable[..., str]
+Tree = Callable[..., dict[str, tuple[object, ...]]]
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """Read the document as another program does."""
+    content: dict[str, Any] = json.loads((folder / "datastore_v2.json").read_bytes())
+    return content
+
+
+def write_in_place(folder: Path, content: object) -> None:
+    """Write the document as MONAI Label does."""
+    (folder / "datastore_v2.json").write_text(json.dumps(content, indent=2))
+
+
+def write_by_rename(folder: Path, content: object) -> None:
+    """Write the document as careful programs do."""
+    (folder / "edited.tmp").write_text(json.dumps(content))
+    os.replace(folder / "edited.tmp", folder / "datastore_v2.json")
+
+
+Write = Callable[[Path, object], None]
+both_ways = pytest.mark.parametrize("write", [write_in_place, write_by_rename], ids=["in place", "by rename"])
+
+
+def refreshed(store: LocalDatastore, open_store: Open) -> LocalDatastore:
+    """Take a change in while the datastore is open."""
+    store.refresh()
+    return store
+
+
+def reopened(store: LocalDatastore, open_store: Open) -> LocalDatastore:
+    """Take a change in by opening another."""
+    return open_store()
+
+
+Take = Callable[[LocalDatastore, Open], LocalDatastore]
+both_takes = pytest.mark.parametrize("take", [refreshed, reopened], ids=["refreshed", "opened"])
+
+
+@both_takes
+@both_ways
+def test_an_edited_document_is_taken_in(
+    store: LocalDatastore, folder: Path, open_store: Open, write: Write, take: Take
+) -> None:
+    """Infos, name and description that another program wrote into the document are taken in."""
+    content = read(folder)
+    content["name"], content["description"] = "renamed", "Described"
+    content["objects"]["a"]["image"]["info"]["modality"] = "MR"
+    content["objects"]["a"]["labels"]["final"]["info"]["segmentationMeta"] = {"status": "approved"}
+    write(folder, content)
+    store = take(store, open_store)
+    assert (store.name(), store.description()) == ("renamed", "Described")
+    assert store.get_image_info("a")["modality"] == "MR"
+    assert store.get_label_info("a", "final")["segmentationMeta"] == {"status": "approved"}
+    assert store.json() == content
+
+
+@both_takes
+@both_ways
+def test_absence_in_the_document_deletes_nothing(
+    store: LocalDatastore, folder: Path, open_store: Open, write: Write, take: Take
+) -> None:
+    """An image, label or key that another program left out is kept, and is in the document again."""
+    before = store.json()
+    content = read(folder)
+    del content["objects"]["b"], content["objects"]["a"]["labels"]["original"]
+    del content["objects"]["a"]["image"]["info"]["modality"]
+    write(folder, content)
+    store = take(store, open_store)
+    assert store.json() == before
+    store.set_description(store.description() + "!")
+    assert read(folder)["objects"] == before["objects"]
+
+
+def test_both_sides_changes_are_kept(store: LocalDatastore, folder: Path, open_store: Open) -> None:
+    """An edit is compared with what we last wrote: what changed here since stays, what changed there is added."""
+    content = read(folder)
+    store.update_image_info("a", {"here": 1})
+    store.update_label_info("a", "final", {"client_id": "here"})
+    content["objects"]["a"]["image"]["info"]["there"] = 2
+    content["objects"]["a"]["labels"]["original"]["info"]["model"] = "there"
+    write_in_place(folder, content)
+    store.refresh()
+    info = store.get_image_info("a")
+    assert (info["here"], info["there"]) == (1, 2)
+    assert store.get_label_info("a", "original")["model"] == "there"
+    assert read(folder) == store.json()
+
+
+def test_an_edit_is_not_overwritten_by_the_next_change(store: LocalDatastore, folder: Path, source: Source) -> None:
+    """A change made here right after an edit there does not lose the edit."""
+    content = read(folder)
+    content["objects"]["b"]["image"]["info"]["there"] = 2
+    write_in_place(folder, content)
+    store.add_image("c", source("c.nii.gz"), {})
+    store.refresh()
+    store.close()
+    assert read(folder)["objects"]["b"]["image"]["info"]["there"] == 2 and "c" in read(folder)["objects"]
+
+
+def test_of_two_values_both_are_in_the_events(store: LocalDatastore, folder: Path) -> None:
+    """Where both sides changed one key, neither value is lost: the events have both."""
+    content = read(folder)
+    store.update_image_info("a", {"modality": "value from here"})
+    content["objects"]["a"]["image"]["info"]["modality"] = "value from there"
+    write_in_place(folder, content)
+    store.refresh()
+    told = json.dumps(store.events(), default=str)
+    assert "value from here" in told and "value from there" in told
+    assert store.get_image_info("a")["modality"] in ("value from here", "value from there")
+
+
+def test_a_label_named_in_the_document_is_taken_with_its_file(
+    store: LocalDatastore, folder: Path, open_store: Open
+) -> None:
+    """Files and their entries that MONAI Label added beside us come in together, info included."""
+    content = read(folder)
+    (folder / "labels" / "version_1").mkdir()
+    (folder / "labels" / "version_1" / "b.nrrd").write_bytes(b"l")
+    entry = {"ext": ".nrrd", "info": {"ts": 5, "name": "b.nrrd", "by": "another"}}
+    content["objects"]["b"]["labels"]["version_1"] = entry
+    write_in_place(folder, content)
+    store.refresh()
+    assert store.get_label("b", "version_1").read() == b"l"
+    assert store.json()["objects"]["b"]["labels"]["version_1"] == entry
+
+
+DAMAGE = {
+    "empty": b"",
+    "cut off": b'{"name": "new-dataset", "description": "New Data',
+    "no JSON": b"\x00\xff\xfe garbage",
+    "a list": b"[1, 2]",
+    "of another shape": b'{"name": "x", "description": "y", "objects": {"a": 5}}',
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+@both_takes
+def test_a_damaged_document_is_set_aside(
+    store: LocalDatastore, folder: Path, open_store: Open, damage: bytes, take: Take
+) -> None:
+    """A document that cannot be read is written anew from the catalog; what was in the file is set aside."""
+    before = store.json()
+    (folder / "datastore_v2.json").write_bytes(damage)
+    store = take(store, open_store)
+    assert store.json() == before and read(folder) == before
+    assert any(path.is_file() and path.read_bytes() == damage for path in folder.rglob("*"))
+
+
+def test_a_document_that_is_gone_is_written_anew(store: LocalDatastore, folder: Path, open_store: Open) -> None:
+    """Without its document a known folder opens with everything, and the document is there again."""
+    before = store.json()
+    store.close()
+    (folder / "datastore_v2.json").unlink()
+    assert open_store().json() == before
+    assert read(folder) == before
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_document_without_a_catalog(folder: Path, open_store: Open, damage: bytes) -> None:
+    """Where there is no catalog yet, the error names the file and the command that mends it; nothing is changed."""
+    (folder / "a.nii.gz").write_bytes(b"i")
+    (folder / "datastore_v2.json").write_bytes(damage)
+    for _turn in ("first", "again"):
+        with pytest.raises(DamagedDatastoreException) as refusal:
+            open_store()
+        assert "datastore_v2.json" in refusal.value.msg and "monailabel-datastore" in refusal.value.msg
+        assert (folder / "datastore_v2.json").read_bytes() == damage
+
+
+@pytest.mark.parametrize("key", ["images_dir", "labels_dir"])
+@pytest.mark.parametrize("way", ["absolute", "above", "through a link"])
+def test_a_received_document_may_not_lead_outside(
+    folder: Path, tmp_path: Path, open_store: Open, tree: Tree, key: str, way: str
+) -> None:
+    """A document whose folders lead outside is refused, unless the constructor says the same."""
+    outside = tmp_path / "outside"
+    (outside / "final").mkdir(parents=True)
+    (outside / "a.nii.gz").write_bytes(b"private")
+    (outside / "final" / "a.nii.gz").write_bytes(b"private")
+    (folder / "a.nii.gz").write_bytes(b"i")
+    (folder / "link").symlink_to(outside)
+    told = {"absolute": str(outside), "above": "../outside", "through a link": "link"}[way]
+    received = {"name": "n", "description": "d", "images_dir": ".", "labels_dir": "labels", "objects": {}, key: told}
+    write_in_place(folder, received)
+    before = tree(outside)
+    with pytest.raises(MONAILabelException, match=key):
+        open_store()
+    assert tree(outside) == before
+    options: dict[str, Any] = {key: told}
+    store = open_store(**options)
+    assert store.json()[key] == told
+    found = store.get_image_uri("a") if key == "images_dir" else store.get_label_uri("a", "final")
+    assert found.startswith(str(outside))
+
+
+def test_hostile_entries_are_kept_and_reach_no_file(folder: Path, tmp_path: Path, open_store: Open, tree: Tree) -> None:
+    """Ids, tags and extensions that lead elsewhere stay in the document, and no file is read or removed for them."""
+    for name in ("evil.nii.gz", "studies/a.nii.gz"):
+        (tmp_path / name).write_bytes(b"private")
+    file = {"ext": ".nii.gz", "info": {"ts": 1, "name": "n"}}
+    hostile = {
+        "../evil": {"image": file, "labels": {"final": file}},
+        "/abs": {"image": file, "labels": {}},
+        "a": {"image": file, "labels": {"../..": file, "final": {"ext": "/../../../evil.nii.gz", "info": {}}}},
+        "x": {"image": {"ext": "/../../evil.nii.gz", "info": {}}, "labels": {}},
+    }
+    received = {"name": "n", "description": "d", "images_dir": ".", "labels_dir": "labels", "objects": hostile}
+    write_in_place(folder, received)
+    before = (tmp_path / "evil.nii.gz").stat()
+    store = open_store()
+    assert store.list_images() == ["a"] and store.get_labels_by_image_id("a") == {}
+    assert store.get_image_uri("../evil") == "" and store.get_image("x") is None
+    with pytest.raises((ValueError, ImageNotFoundException)):
+        store.remove_image("../evil")
+    store.set_description("changed")
+    store.close()
+    written = read(folder)
+    assert written["description"] == "changed"
+    assert {"../evil", "/abs", "x"} <= written["objects"].keys()
+    assert {"../..", "final"} <= written["objects"]["a"]["labels"].keys()
+    assert (tmp_path / "evil.nii.gz").stat() == before
