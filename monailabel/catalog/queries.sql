@@ -62,7 +62,8 @@ WHERE i.tag = '' AND i.listed = 1
 
 -- name: first_unlabelled
 -- The listed image without a final label that stands first.
-SELECT image_id, handed FROM item WHERE tag = '' AND listed = 1 AND final = 0 ORDER BY born LIMIT 1;
+SELECT image_id, handed FROM item INDEXED BY item_unlabelled
+WHERE tag = '' AND listed = 1 AND final = 0 ORDER BY born LIMIT 1;
 
 -- name: least_handed
 -- When the image that waits longest was handed out, and the range of those that wait as long.
@@ -121,12 +122,16 @@ SELECT image_id, ext, state, inode FROM item WHERE tag = :tag;
 
 -- name: tags
 -- Every tag that a label ever had.
-SELECT DISTINCT tag FROM item WHERE tag <> '';
+WITH RECURSIVE following (tag) AS (  -- one step through the index for each tag
+    SELECT min(tag) FROM item WHERE tag > ''
+    UNION ALL
+    SELECT (SELECT min(tag) FROM item WHERE tag > following.tag) FROM following WHERE following.tag IS NOT NULL)
+SELECT tag FROM following WHERE tag IS NOT NULL;
 
 -- name: put_item
 -- Write an item's newest state; a new one, or one that had been removed, goes to the end of the listing.
-INSERT INTO item (image_id, tag, ext, info, state, listed, final, handed, version, inode, born, seq, mark)
-VALUES (:image_id, :tag, :ext, :info, :state, :listed, :final, :handed, :version, :inode, :seq, :seq, :mark)
+INSERT INTO item (image_id, tag, ext, info, state, listed, handed, version, inode, born, seq, mark)
+VALUES (:image_id, :tag, :ext, :info, :state, :listed, :handed, :version, :inode, :seq, :seq, :mark)
 ON CONFLICT (image_id, tag) DO UPDATE SET
     ext = excluded.ext, info = excluded.info, state = excluded.state, listed = excluded.listed,
     handed = excluded.handed, version = excluded.version, inode = excluded.inode, seq = excluded.seq,
@@ -136,10 +141,6 @@ RETURNING id;
 -- name: list_labels
 -- List an image's present labels, or none of its labels.
 UPDATE item SET listed = (state = 0 AND :listed) WHERE image_id = :image_id AND tag <> '';
-
--- name: has_final
--- Whether an image has a label 'final' whose file is there.
-SELECT EXISTS (SELECT 1 FROM item WHERE image_id = :image_id AND tag = 'final' AND listed = 1);
 
 -- name: set_info
 -- Write an item's info.
@@ -194,6 +195,10 @@ SELECT i.image_id, i.tag FROM version v JOIN item i ON i.id = v.item AND i.versi
 WHERE v.sha256 IS NULL AND v.kept IS NULL AND v.link IS NULL AND i.listed = 1 AND i.mark IS NULL
 ORDER BY i.tag <> '' OR i.final, i.handed, i.born LIMIT :limit;
 
+-- name: any_unread
+-- Whether there may be files whose bytes nobody read yet.
+SELECT EXISTS (SELECT 1 FROM version WHERE sha256 IS NULL AND kept IS NULL AND link IS NULL);
+
 -- name: put_mark
 -- Note a change whose files will be put in their places next.
 INSERT INTO mark (id, item, tag, staged, inode, sha256, name, out_name, out_token, out_version)
@@ -213,7 +218,7 @@ DELETE FROM mark WHERE id = :id;
 
 -- name: free_item
 -- A change of an item is finished.
-UPDATE item SET mark = NULL WHERE mark = :id;
+UPDATE item SET mark = NULL WHERE id = :item AND mark = :id;
 
 -- name: twin
 -- The present item of another name whose visible file is the same folder entry.

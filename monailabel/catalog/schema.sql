@@ -24,9 +24,9 @@ CREATE TABLE item (
     mark     INTEGER,                     -- the change of its file that may be still under way
     UNIQUE (image_id, tag)
 ) STRICT;
-CREATE INDEX item_listing ON item (born, image_id) WHERE tag = '' AND listed = 1;
+CREATE INDEX item_listing ON item (tag, listed, born, image_id);
+CREATE INDEX item_unlabelled ON item (born, image_id) WHERE tag = '' AND listed = 1 AND final = 0;
 CREATE INDEX item_waiting ON item (handed, born, image_id) WHERE tag = '' AND listed = 1 AND final = 0;
-CREATE INDEX item_labelled ON item (tag, born, image_id) WHERE tag <> '' AND listed = 1;
 
 CREATE TABLE version (
     item     INTEGER NOT NULL REFERENCES item (id),
@@ -41,7 +41,7 @@ CREATE TABLE version (
     seq      INTEGER NOT NULL,            -- the event that made it
     PRIMARY KEY (item, number)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX version_unread ON version (seq) WHERE sha256 IS NULL AND kept IS NULL;
+CREATE INDEX version_unread ON version (seq) WHERE sha256 IS NULL AND kept IS NULL AND link IS NULL;
 
 -- What happened, in the order of commit, without a gap; each row's chain covers the row and the chain before it.
 CREATE TABLE event (

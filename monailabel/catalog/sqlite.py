@@ -265,6 +265,10 @@ class SqliteCatalog:
         """Give items whose checksum nobody knows yet."""
         return self._all("unread", limit=limit)
 
+    def any_unread(self) -> bool:
+        """Tell whether there may be such items."""
+        return bool(self._get("any_unread"))
+
     def tags(self) -> list[str]:
         """Give every tag that a label ever had."""
         return [row[0] for row in self._all("tags")]

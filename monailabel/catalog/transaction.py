@@ -13,6 +13,7 @@ import apsw
 from monailabel.models import Event, Item, Mark, State
 
 FIRST_CHAIN = bytes(32)
+_ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
 
 class Transaction:
@@ -24,6 +25,7 @@ class Transaction:
         last: tuple[int, bytes] = self._get("last_event") or (0, FIRST_CHAIN)
         self._seq, self._chain = last
         self._now = int(time.time() * 1000)
+        self._orphans_called = False  # an image came, and labels may have waited for it
 
     def _get(self, query: str, **values: Any) -> Any:
         return self._connection.execute(self._queries[query], values).get
@@ -73,38 +75,31 @@ class Transaction:
         """Write one setting."""
         self._get("set_setting", name=name, value=value)
 
-    def put_item(self, item: Item) -> int:
-        """Write an item's row, list it (and its labels) if its file is there, and give its row's number."""
+    def put_item(self, item: Item, old: Item | None, *, image_listed: bool = False) -> int:
+        """Write an item's row in the place of its old one, and give the row's number.
+
+        An image is listed where its file is present, a label where also its image is (`image_listed`).
+        """
         present = item.state is State.PRESENT
-        image = None if not item.tag else self._get("item", image_id=item.image_id, tag="")
-        listed = present and (not item.tag or bool(image and image[6]))
-        final = 0
-        if not item.tag and present:
-            self._get("list_labels", image_id=item.image_id, listed=1)
-            final = self._get("has_final", image_id=item.image_id)
+        was_present = old is not None and old.state is State.PRESENT
         rowid: int = self._get(
             "put_item", image_id=item.image_id, tag=item.tag, ext=item.ext, info=dump(item.info), state=int(item.state),
-            listed=int(listed), final=final, handed=handed_at(item.info), version=item.version, inode=item.inode,
-            seq=item.seq, mark=item.mark,
+            listed=int(present and (not item.tag or image_listed)), handed=handed_at(item.info), version=item.version,
+            inode=item.inode, seq=item.seq, mark=item.mark,
         )  # fmt: skip
-        if not item.tag and not present:
-            self._get("list_labels", image_id=item.image_id, listed=0)
-        if not item.tag and present:
-            self._get("reread_orphans")
+        if not item.tag and present != was_present:
+            if old is not None:
+                self._get("list_labels", image_id=item.image_id, listed=int(present))
+            if present and not self._orphans_called:
+                self._get("reread_orphans")
+                self._orphans_called = True
         return rowid
 
-    def put_version(
-        self,
-        rowid: int,
-        item: Item,
-        *,
-        made_for: int | None = None,
-        kept: str | None = None,
-    ) -> None:
+    def put_version(self, item: Item, *, made_for: int | None) -> None:
         """Add the version that an item's row now names as its newest."""
         self._get(
-            "put_version", item=rowid, number=item.version, ext=item.ext, sha256=item.sha256, size=item.size,
-            mtime_ns=item.mtime_ns, made_for=made_for, kept=kept, link=item.link, seq=item.seq,
+            "put_version", item=item.rowid, number=item.version, ext=item.ext, sha256=item.sha256, size=item.size,
+            mtime_ns=item.mtime_ns, made_for=made_for, kept=None, link=item.link, seq=item.seq,
         )  # fmt: skip
 
     def keep_version(
@@ -145,10 +140,10 @@ class Transaction:
         self._get("put_mark", **dataclasses.asdict(mark))
         self._get("set_mark", id=mark.item, mark=mark.id)
 
-    def drop_mark(self, id: int) -> None:
+    def drop_mark(self, mark: Mark) -> None:
         """Note that a change is finished."""
-        self._get("free_item", id=id)
-        self._get("drop_mark", id=id)
+        self._get("free_item", id=mark.id, item=mark.item)
+        self._get("drop_mark", id=mark.id)
 
     def put_folder(self, path: str, mtime_ns: int, inode: int) -> None:
         """Note the time stamp of a folder before it was read."""
@@ -182,12 +177,12 @@ class Transaction:
 
 def seal(before: bytes, row: tuple[Any, ...], digest: bytes) -> bytes:
     """Give an event's link in the chain: a SHA-256 over the link before it, the event, and its content's digest."""
-    return hashlib.sha256(before + json.dumps(row, ensure_ascii=True).encode() + digest).digest()
+    return hashlib.sha256(before + _ENCODER.encode(row).encode() + digest).digest()
 
 
 def dump(value: dict[str, Any]) -> str:
     """Write JSON in ASCII, so that its text can stand in any document."""
-    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def handed_at(info: dict[str, Any]) -> int:

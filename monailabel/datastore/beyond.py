@@ -4,7 +4,7 @@ import os
 import time
 from abc import abstractmethod
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from os import PathLike
 from typing import Any
 
@@ -207,21 +207,32 @@ class Beyond(Datastore):
         tag = naming.tag(label_tag)
         if not self._store.catalog.listed(text_of(image_id), IMAGE):
             raise ImageNotFoundException(f"image {image_id!r} not found; restore the image first")
-        return self._restore(image_id, tag, version)
+        return self._restore(image_id, {tag: version})
 
     def restore_image(self, image_id: str, version: int | None = None) -> int:
-        """Bring a removed image back, or an earlier version of it, and give the number of the new version."""
+        """Make an earlier version of an image (the last that was kept) the newest again, and give its new number.
+
+        The labels that were removed together with an image come back with it. Raises ImageNotFoundException.
+        """
         known = [v["version"] for v in self.image_versions(image_id) if v["kept"]]
         if not known:
             raise ImageNotFoundException(f"image {image_id!r} not found, nor any version of it that was kept")
-        return self._restore(image_id, IMAGE, known[-1] if version is None else version)
+        labels = history.removed_with(self._store.catalog, image_id)
+        return self._restore(image_id, {IMAGE: known[-1] if version is None else version, **labels})
 
-    def _restore(self, image_id: str, tag: str, version: int) -> int:
+    def _restore(self, image_id: str, versions: dict[str, int]) -> int:
+        """Put back versions of an image and its labels, all in one change; give the number of the first's new one."""
+        self._refuse_read_only()
         store = self._store
-        path, ext, _ = history.path_of(store.settled(), store.changes, image_id, tag, version)
-        info = history.info_of(store.catalog, image_id, tag, version)
-        with self._staged(path, tag) as staged, self._change() as edit:
-            return edit.put(image_id, tag, ext, staged, info, "restored")
+        with ExitStack() as stack:
+            files = []
+            for tag, version in versions.items():
+                path, ext, _ = history.path_of(store.settled(), store.changes, image_id, tag, version)
+                staged = stack.enter_context(self._staged(path, tag))
+                files.append((tag, ext, staged, history.info_of(store.catalog, image_id, tag, version)))
+            edit = stack.enter_context(self._change())
+            numbers = [edit.put(image_id, tag, ext, staged, info, "restored") for tag, ext, staged, info in files]
+            return numbers[0]
 
 
 def base_name(source: Source) -> str:

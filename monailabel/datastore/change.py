@@ -154,4 +154,4 @@ def _settle(transaction: Transaction, mark: Mark, came: list[Came]) -> None:
             transaction.add_foreign_version(mark.item, ext, found.sha256, found.size or 0, found.token)
     if mark.out_version and not expected:
         transaction.keep_version(mark.item, mark.out_version, "")
-    transaction.drop_mark(mark.id)
+    transaction.drop_mark(mark)

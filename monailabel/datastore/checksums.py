@@ -14,6 +14,7 @@ from monailabel.files.sharing import open_shared
 from monailabel.models import Item
 
 _BATCH = 64  # files to a transaction
+_AHEAD = 5_000
 _PAUSE = 0.02  # seconds between two batches, for others
 _LATER = 30.0  # seconds until we look again whether the process that reads is still there
 
@@ -25,21 +26,26 @@ class Checksums:
         self._catalog = catalog
         self._changes = changes
         self._lock_path = lock_path
+        self._waiting: list[tuple[str, str]] = []  # asked for ahead, since finding the next ones means sorting all
 
     def wanted(self) -> bool:
         """Tell whether there are such files."""
-        return bool(self._catalog.unread(1))
+        return self._catalog.any_unread()
 
     def read_some(self) -> float | None:
         """Read a batch; give the seconds until the next is due, None if all are known."""
         with os.fdopen(open_shared(self._lock_path, os.path.dirname(self._lock_path)), "r+b") as file:
             if not lock(file, wait=False):
                 return _LATER
-            waiting = self._catalog.unread(_BATCH)
-            known = [(item, sha256) for image_id, tag in waiting if (item := self._catalog.item(image_id, tag))
-                     and (sha256 := self.of(item))]  # fmt: skip
-            if not known:
-                return _LATER if waiting else None
+            if not self._waiting:
+                self._waiting = self._catalog.unread(_AHEAD)
+            waiting, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
+            items = [item for image_id, tag in waiting if (item := self._catalog.item(image_id, tag))]
+            known = [(item, sha256) for item in items if not item.sha256 and (sha256 := self.of(item))]
+            if not waiting:
+                return None
+            if not known:  # changed in place, or gone: not ours to judge
+                return _LATER
             with self._changes.begin(UNKNOWN) as edit:
                 for item, sha256 in known:
                     edit.rows.read_version(item.rowid, item.version, sha256)
@@ -48,13 +54,10 @@ class Checksums:
     def of(self, item: Item) -> str | None:
         """Read a visible file; None if it is not, or no longer, the one that the catalog speaks of."""
         path = self._changes.folder(item.tag).path(visible_name(item.image_id, item.tag, item.ext))
+        before = look(path)
+        if before is None or (before.size, before.mtime_ns) != (item.size, item.mtime_ns):
+            return None
         with suppress(OSError):
-            before = look(path)
             sha256, _ = digest(path)
-            if (
-                before == look(path)
-                and before is not None
-                and (before.size, before.mtime_ns) == (item.size, item.mtime_ns)
-            ):
-                return sha256
+            return sha256 if before == look(path) else None
         return None

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from monailabel import naming
@@ -60,20 +61,17 @@ class Edit:
         old = self.rows.item(image_id, tag)
         self._check_free(old)
         name = visible_name(image_id, tag, ext)
-        self._check_twin(image_id, tag, name)
         out_name = visible_name(image_id, tag, old.ext) if old and old.state is State.PRESENT else None
-        item = self._item(
-            image_id, tag, ext, info, Look(staged.size, staged.mtime_ns, staged.inode, None), staged.sha256
-        )
-        rowid = self._record(
-            item, old, self._actor, action or self._action(old), made_for=self._image_version(tag, image_id)
-        )
-        same = out_name == name
+        if name != out_name:
+            self._check_twin(image_id, tag, name)
+        seen = Look(staged.size, staged.mtime_ns, staged.inode, None)
+        item = self._record(self._actor, action or _added(old), old, image_id, tag, ext, seen, staged.sha256, info)
+        out_token = staged.token if name == out_name else _token() if out_name else None
+        out_version = old.version if old and out_name else None
         self._mark(
             Mark(
-                item.seq, rowid, tag, staged.token, staged.inode, staged.sha256, name, out_name,
-                staged.token if same else os.urandom(16).hex() if out_name else None,
-                old.version if old and out_name else None,
+                item.seq, item.rowid, tag, staged.token, staged.inode, staged.sha256, name, out_name, out_token,
+                out_version,
             )
         )  # fmt: skip
         staged.taken = True
@@ -83,38 +81,27 @@ class Edit:
         """Add an image or label whose file lies in its place already."""
         old = self.rows.item(image_id, tag)
         self._check_free(old)
-        if old and old.state is State.PRESENT and (old.ext, old.sha256) == (ext, sha256):
-            self.inform(old, info)
-            return old.version
         if old and old.state is State.PRESENT:
+            if (old.ext, old.sha256) == (ext, sha256):
+                self.inform(old, info)
+                return old.version
             self.rows.keep_version(old.rowid, old.version, "")
-        item = self._item(image_id, tag, ext, info, look, sha256)
-        self._record(item, old, self._actor, self._action(old), made_for=self._image_version(tag, image_id))
-        return item.version
+        return self._record(self._actor, _added(old), old, image_id, tag, ext, look, sha256, info).version
 
     def remove(self, item: Item) -> None:
         """Remove an image or label; its bytes are kept in the history."""
         self._check_free(item)
-        seq = self.rows.event(
-            Event(self._actor.name, self._actor.authenticated, "removed", item.image_id, item.tag, item.version,
-                  item.sha256, None, {"ext": item.ext, "old": item.info})
-        )  # fmt: skip
-        was_present = item.state is State.PRESENT
-        item.state, item.seq, item.inode, item.mark = State.REMOVED, seq, None, None
-        self.rows.put_item(item)
-        if was_present:
+        seq = self._say(self._actor, "removed", item, item.sha256, None, {"ext": item.ext, "old": item.info})
+        gone = replace(item, state=State.REMOVED, seq=seq, inode=None, mark=None)
+        self.rows.put_item(gone, item)
+        if item.state is State.PRESENT:
             name = visible_name(item.image_id, item.tag, item.ext)
-            self._mark(
-                Mark(seq, item.rowid, item.tag, None, None, None, name, name, os.urandom(16).hex(), item.version)
-            )
+            self._mark(Mark(seq, item.rowid, item.tag, None, None, None, name, name, _token(), item.version))
 
     def inform(self, item: Item, info: dict[str, Any]) -> None:
         """Give an image or label another info."""
-        seq = self.rows.event(
-            Event(self._actor.name, self._actor.authenticated, "updated", item.image_id, item.tag, item.version,
-                  item.sha256, item.sha256, {"old": item.info, "new": info})
-        )  # fmt: skip
-        self.rows.set_info(item.rowid, info, seq)
+        content = {"old": item.info, "new": info}
+        self.rows.set_info(item.rowid, info, self._say(self._actor, "updated", item, item.sha256, item.sha256, content))
 
     def set(self, name: str, value: str) -> None:
         """Set the datastore's name or description."""
@@ -126,23 +113,19 @@ class Edit:
 
     # -- what other programs did ---------------------------------------------------------------------------------------
 
-    def find(self, image_id: str, tag: str, ext: str, look: Look, info: dict[str, Any]) -> None:
-        """Take in a file that another program put in its place, or that is back."""
-        old = self.rows.item(image_id, tag)
-        if (
-            old
-            and old.state is not State.REMOVED
-            and (old.ext, old.size, old.mtime_ns) == (ext, look.size, look.mtime_ns)
-        ):
-            self._find_again(old, look, info)
-            return
-        if old and old.state is State.PRESENT:
+    def find(self, old: Item | None, image_id: str, tag: str, ext: str, look: Look, info: dict[str, Any]) -> None:
+        """Take in a file that another program put in its place, or that is back; `old` is the row it has so far."""
+        if old is None or old.state is State.REMOVED:
+            action = "found"
+        elif (old.ext, old.size, old.mtime_ns) == (ext, look.size, look.mtime_ns):
+            return self._find_again(old, look, info)
+        elif old.state is State.PRESENT:
+            action = "changed"
             self.rows.keep_version(old.rowid, old.version, "")
-        action = (
-            "found" if not old or old.state is State.REMOVED else "changed" if old.state is State.PRESENT else "back"
-        )
-        item = self._item(image_id, tag, ext, info, look, None)
-        self._record(item, old, UNKNOWN, action, made_for=self._image_version(tag, image_id))
+        else:
+            action = "back"
+        self._record(UNKNOWN, action, old, image_id, tag, ext, look, None, info)
+        return None
 
     def _find_again(self, old: Item, look: Look, info: dict[str, Any]) -> None:
         if old.state is State.PRESENT:
@@ -151,78 +134,58 @@ class Edit:
                 self.inform(old, info)
             return
         content = {"ext": old.ext, "old": old.info, "new": info}
-        event = Event(UNKNOWN.name, False, "back", old.image_id, old.tag, old.version, None, old.sha256, content)
-        old.seq = self.rows.event(event)
-        old.state, old.inode, old.info = State.PRESENT, look.inode, info
-        self.rows.put_item(old)
+        seq = self._say(UNKNOWN, "back", old, None, old.sha256, content)
+        found = replace(old, state=State.PRESENT, seq=seq, inode=look.inode, info=info)
+        self.rows.put_item(found, old, image_listed=self._image_listed(old.image_id, old.tag))
 
     def miss(self, item: Item) -> None:
         """Note that a file is gone without our doing; its info waits for it."""
-        item.seq = self.rows.event(
-            Event(
-                UNKNOWN.name,
-                False,
-                "missing",
-                item.image_id,
-                item.tag,
-                item.version,
-                item.sha256,
-                None,
-                {"ext": item.ext},
-            )
-        )
-        item.state, item.inode = State.MISSING, None
-        self.rows.put_item(item)
+        seq = self._say(UNKNOWN, "missing", item, item.sha256, None, {"ext": item.ext})
+        self.rows.put_item(replace(item, state=State.MISSING, seq=seq, inode=None), item)
 
     def expect(self, image_id: str, tag: str, ext: str, info: dict[str, Any]) -> None:
         """Take in what a document says of a file that is not there (yet): the info waits for it."""
         old = self.rows.item(image_id, tag)
-        if old is not None and old.state is not State.REMOVED:
-            return
-        item = self._item(image_id, tag, ext, info, Look(None, None, None, None), None)
-        item.state = State.MISSING
-        self._record(item, old, self._actor, "expected", made_for=self._image_version(tag, image_id))
+        if old is None or old.state is State.REMOVED:
+            nothing = Look(None, None, None, None)
+            self._record(self._actor, "expected", old, image_id, tag, ext, nothing, None, info, State.MISSING)
 
     # -- rows ----------------------------------------------------------------------------------------------------------
 
-    def _item(self, image_id: str, tag: str, ext: str, info: dict[str, Any], look: Look, sha256: str | None) -> Item:
-        version = self.rows.next_version(image_id, tag)
-        return Item(
-            0, image_id, tag, ext, info, State.PRESENT, True, version, sha256, look.size, look.mtime_ns, look.inode,
-            look.link, self.rows.next_seq,
+    def _record(
+        self, actor: Actor, action: str, old: Item | None, image_id: str, tag: str, ext: str, look: Look,
+        sha256: str | None, info: dict[str, Any], state: State = State.PRESENT,
+    ) -> Item:  # fmt: skip
+        """Write event, row and version of a file that is new or has new bytes."""
+        image = self.rows.item(image_id, IMAGE) if tag else None
+        item = Item(
+            0, image_id, tag, ext, info, state, True, self.rows.next_version(image_id, tag) if old else 1, sha256,
+            look.size, look.mtime_ns, look.inode, look.link, 0,
         )  # fmt: skip
-
-    def _record(self, item: Item, old: Item | None, actor: Actor, action: str, made_for: int | None) -> int:
-        content = {"ext": item.ext, "new": item.info} | ({"old": old.info} if old else {})
         before = old.sha256 if old and old.state is State.PRESENT else None
-        self.rows.event(
+        content = {"ext": ext, "new": info} | ({"old": old.info} if old else {})
+        item.seq = self._say(actor, action, item, before, sha256, content)
+        item.rowid = self.rows.put_item(item, old, image_listed=image is not None and image.listed)
+        self.rows.put_version(item, made_for=image.version if image else None)
+        return item
+
+    def _say(
+        self, actor: Actor, action: str, item: Item, before: str | None, after: str | None, content: dict[str, Any]
+    ) -> int:
+        """Append an event about an item and give its number."""
+        return self.rows.event(
             Event(
-                actor.name,
-                actor.authenticated,
-                action,
-                item.image_id,
-                item.tag,
-                item.version,
-                before,
-                item.sha256,
-                content,
+                actor.name, actor.authenticated, action, item.image_id, item.tag, item.version, before, after, content
             )
-        )
-        rowid = self.rows.put_item(item)
-        self.rows.put_version(rowid, item, made_for=made_for)
-        return rowid
+        )  # fmt: skip
 
     def _mark(self, mark: Mark) -> None:
         self.rows.put_mark(mark)
         self.marks.append(mark)
 
-    def _image_version(self, tag: str, image_id: str) -> int | None:
+    def _image_listed(self, image_id: str, tag: str) -> bool:
         image = self.rows.item(image_id, IMAGE) if tag else None
-        return image.version if image else None
-
-    @staticmethod
-    def _action(old: Item | None) -> str:
-        return "replaced" if old and old.state is State.PRESENT else "added"
+        return image is not None and image.listed
 
     def _check_free(self, item: Item | None) -> None:
         if item is not None and item.rowid in self._stuck:
@@ -237,3 +200,11 @@ class Edit:
         twin = self.rows.twin(image_id, tag, inode)
         if twin is not None and naming.folded(twin) == naming.folded(image_id):
             raise ConflictException(f"image {image_id!r} refused: this disk takes it for {twin!r}; choose another id")
+
+
+def _added(old: Item | None) -> str:
+    return "replaced" if old and old.state is State.PRESENT else "added"
+
+
+def _token() -> str:
+    return os.urandom(16).hex()

@@ -12,7 +12,7 @@ from monailabel.datastore.edit import visible_name
 from monailabel.datastore.reading import open_newest
 from monailabel.files.folder import digest
 from monailabel.interfaces.exception import ConflictException, LabelNotFoundException
-from monailabel.models import State
+from monailabel.models import IMAGE, State
 
 ALL = 2**62
 
@@ -81,6 +81,21 @@ def open_version(settled: Callable[[], SqliteCatalog], changes: Changes, image_i
         newest.close()
     path, _, _ = path_of(settled(), changes, image_id, tag, version)
     return os.open(path, os.O_RDONLY)
+
+
+def removed_with(catalog: SqliteCatalog, image_id: str) -> dict[str, int]:
+    """Give tag and last version of the labels that the last removal of an image took away with it."""
+    image = catalog.item(image_id, IMAGE)
+    if image is None or image.state is not State.REMOVED:
+        return {}
+    labels = [item for tag in catalog.tags() if (item := catalog.item(image_id, tag)) and item.state is State.REMOVED]
+    following = {item.seq: item for item in labels}
+    found = {}
+    seq = image.seq + 1  # the events of one removal follow each other
+    while seq in following:
+        found[following[seq].tag] = following[seq].version
+        seq += 1
+    return found
 
 
 def info_of(catalog: SqliteCatalog, image_id: str, tag: str, version: int) -> dict[str, Any]:

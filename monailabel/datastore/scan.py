@@ -292,7 +292,7 @@ class Scan:
             return False
         waited = item.info if item is not None and item.state is not State.REMOVED else None
         info = waited or {"ts": int(time.time())}  # what waited for the file is there again
-        edit.find(image_id, reading.tag, ext, seen, {**info, "name": name})
+        edit.find(item, image_id, reading.tag, ext, seen, {**info, "name": name})
         return True
 
     def _tell(self, what: str, done: int, total: int) -> None:

@@ -41,6 +41,15 @@ class Written:
     signature: tuple[int, int, int]  # size in bytes, time in nanoseconds, inode
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """A document that another program changed, the one that we wrote last, and how the file looked."""
+
+    theirs: LocalDatastoreModel
+    base: LocalDatastoreModel | None
+    signature: tuple[int, int, int]
+
+
 class Snapshot:
     """The document, the copy of it that we wrote last, and the lock that MONAI Label guards it with."""
 
@@ -160,29 +169,52 @@ class Snapshot:
             data = _read(self.path)
         return None if data is None else parse(data, self.path)
 
-    def set_aside(self) -> str:
-        """Give a document that cannot be read another name, and that name."""
+    def news(self) -> News | None:
+        """Give what another program wrote into the document since we did; None if it did not.
+
+        The caller holds the writer's lock: else a document could be compared with a base that is newer than itself.
+        Raises DamagedDatastoreException if it cannot be read.
+        """
+        if self._private:
+            theirs = _patient(self.path)
+            return News(theirs, self._base_document(), (0, 0, 0)) if theirs else None
+        with self._lock:
+            data, there = _read(self.path), signature(self.path)
+            if data is None or there is None:
+                return None
+            if data == self._read_base():  # the same bytes under a new time stamp
+                written = self._written()
+                self._take_note(written.seq if written else 0)
+                return None
+            return News(parse(data, self.path), self._base_document(), there)
+
+    def accept(self, news: News) -> None:
+        """Note that these news are in the catalog."""
+        with self._lock:
+            data = _read(self.path)
+            if data is not None and signature(self.path) == news.signature:
+                self._replace(self._base, data, durable=False)
+                self._take_note(0)
+
+    def set_aside(self) -> None:
+        """Give a document that cannot be read another name."""
         aside = f"{self.path}.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
         with self._lock:
-            os.rename(self.path, aside)
-        logger.error("%s cannot be read; it is set aside as %s and written anew", self.path, aside)
-        return aside
+            data = _read(self.path)
+            if data is None:
+                return
+            try:
+                parse(data, self.path)
+            except DamagedDatastoreException:
+                os.rename(self.path, aside)
+                logger.error("%s cannot be read; it is set aside as %s and written anew", self.path, aside)
 
-    def base(self) -> LocalDatastoreModel | None:
-        """Give the document as we wrote it last; None if we never did."""
+    def _base_document(self) -> LocalDatastoreModel | None:
         data = self._read_base()
         try:
             return None if data is None else parse(data, self._base)
         except DamagedDatastoreException:
             return None
-
-    def accept(self, seen: tuple[int, int, int] | None) -> None:
-        """Note that the edits of the document as it looked then are in the catalog."""
-        with self._lock:
-            data = _read(self.path)
-            if data is not None and signature(self.path) == seen:
-                self._replace(self._base, data, durable=False)
-                self._take_note(0)
 
     def _read_base(self) -> bytes | None:
         return _read(self._base)
@@ -321,6 +353,6 @@ def _take(edit: Edit, image_id: str, tag: str, ext: str, info: dict[str, Any], *
     path = edit.path(image_id, tag, ext)
     seen = look(path)
     if seen is not None and complete({path: seen}):
-        edit.find(image_id, tag, ext, seen, info)
+        edit.find(edit.rows.item(image_id, tag), image_id, tag, ext, seen, info)
     elif not only_if_there:
         edit.expect(image_id, tag, ext, info)

@@ -16,7 +16,7 @@ from monailabel.datastore.change import Changes
 from monailabel.datastore.checksums import Checksums
 from monailabel.datastore.edit import Edit, visible_name
 from monailabel.datastore.scan import Progress, Scan
-from monailabel.datastore.snapshot import DESCRIPTION, NAME, EditedElsewhere, Snapshot, merge, signature
+from monailabel.datastore.snapshot import DESCRIPTION, NAME, EditedElsewhere, Snapshot, merge
 from monailabel.files import disk
 from monailabel.files.folder import Folder
 from monailabel.files.locking import FolderLock
@@ -210,20 +210,19 @@ class Store:
     def _take_in_document(self) -> None:
         if not self.snapshot.is_edited():
             return
-        seen = signature(self.snapshot.path)
+        first = self.catalog.last_event() == 0
         try:
-            theirs = self.snapshot.read()
+            with self.changes.begin(UNKNOWN) as edit:
+                news = self.snapshot.news()
+                if news is not None:
+                    merge(edit, news.theirs, news.base, theirs_win=first)
         except DamagedDatastoreException:
             if not self.private:
                 self.snapshot.set_aside()
                 self.write_snapshot()
             return
-        if theirs is not None:
-            first = self.catalog.last_event() == 0
-            with self.changes.begin(UNKNOWN) as edit:
-                merge(edit, theirs, self.snapshot.base(), theirs_win=first)
-            if not self.private:
-                self.snapshot.accept(seen)
+        if news is not None and not self.private:
+            self.snapshot.accept(news)
 
     def write_snapshot(self, *, durable: bool = False) -> None:
         """Bring the document up to date, after taking in what others wrote into it."""

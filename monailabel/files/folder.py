@@ -120,7 +120,8 @@ class Folder:
 
     def stage_copy(self, source: str) -> Staged:
         """Copy a file into the staging, hashing it on the way, with its permissions."""
-        with open(source, "rb") as file:
+        # Without O_NONBLOCK the opening of a named pipe would wait for somebody who writes into it.
+        with os.fdopen(os.open(source, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
             facts = os.fstat(file.fileno())
             if not stat.S_ISREG(facts.st_mode):
                 raise InvalidInputException(f"{source!r} refused: it is no regular file")

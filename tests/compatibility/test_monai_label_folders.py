@@ -87,6 +87,27 @@ def test_a_folder_opens_in_the_other_with_nothing_lost(
     assert read[1:] == written[1:]
 
 
+@pytest.mark.parametrize(("remover", "saver"), [(THEIRS, OURS), (OURS, THEIRS)], ids=["removed there", "removed here"])
+def test_what_one_removed_and_the_other_saved_again_has_its_new_info(
+    tmp_path: Path, files: dict[str, str], remover: Package, saver: Package
+) -> None:
+    """A label or an image that comes again under its old name is new: its info is the new one, and it comes last."""
+    folder = tmp_path / "store"
+    removals: list[Step] = [["remove_label", "case_1", "original"], ["remove_image", "fall ä 日本 🧠"]]
+    again: list[Step] = [
+        ["add_image", "another", "{nii}", {}],
+        ["save_label", "case_1", "{nii}", "original", {"client_id": "anna", "again": True}],
+        ["add_image", "fall ä 日本 🧠", "{nii}", {"PatientID": "P9"}],
+    ]
+    _do(saver, folder, _changes(1), files)
+    _do(remover, folder, removals, files)
+    saved = _do(saver, folder, [*again, ["json"]], files)[-1]
+    assert list(saved["objects"]) == ["case_1", "another", "fall ä 日本 🧠"]
+    assert list(saved["objects"]["case_1"]["labels"]) == ["version_2", "final", "original"]
+    assert saved["objects"]["case_1"]["labels"]["original"]["info"]["client_id"] == "anna"
+    assert _text(_do(remover, folder, [["json"]], files)[0]) == _text(saved)
+
+
 @pytest.mark.parametrize("first", [THEIRS, OURS], ids=["theirs first", "ours first"])
 def test_both_take_turns_on_one_folder(tmp_path: Path, files: dict[str, str], first: Package) -> None:
     """Over several rounds each sees exactly what the other left, and the end is as if one had done it all."""

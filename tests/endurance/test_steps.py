@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import monailabel.datastore.change as change_protocol
 from monailabel.datastore.local import LocalDatastore
 
 Change = dict[str, Any]
@@ -210,6 +211,40 @@ def test_one_writer_at_a_time(
     (scratch / "go").touch()
     assert (nursery.wait(pid), nursery.wait(other)) == (0, 0)
     assert observe(folder) == step_by_step(expected(first, "done", True), second)
+
+
+def test_an_older_document_never_wins(
+    folder: Path, scratch: Path, nursery: Any, observe: Any, expected: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A document that a refresh read before another process wrote a newer one takes no info back to what it was."""
+    kind, document = "an image's info", folder / "datastore_v2.json"
+    at_commit, go_on = threading.Event(), threading.Event()
+
+    def hold(step: str) -> None:
+        if step == "commit":
+            at_commit.set()
+            go_on.wait(10)
+
+    with LocalDatastore(str(folder)) as witness:
+        pid = nursery.start("pause", folder=str(folder), change=KINDS[kind], step="commit", scratch=str(scratch))
+        while not (scratch / "ready").exists():
+            assert nursery.status(pid) is None, "the writer never entered the step"
+            threading.Event().wait(0.002)
+        (folder / ".same").write_bytes(document.read_bytes())
+        (folder / ".same").rename(document)  # looks edited, and is not
+        monkeypatch.setattr(change_protocol, "on_step", hold)
+        refreshing = threading.Thread(target=witness.refresh)
+        refreshing.start()
+        at_commit.wait(0.5)  # it has read the document, and waits for the writer
+        (scratch / "go").touch()
+        for _ in range(2000):
+            if b"updated" in document.read_bytes() or nursery.status(pid) is not None:
+                break
+            threading.Event().wait(0.002)
+        go_on.set()
+        refreshing.join(30)
+        assert nursery.wait(pid) == 0
+    assert observe(folder) == expected(kind, "done", True)
 
 
 @pytest.mark.parametrize("kind", ["an image replaced", "a label replaced"])
