@@ -129,13 +129,13 @@ WITH RECURSIVE following (tag) AS (  -- one step through the index for each tag
 SELECT tag FROM following WHERE tag IS NOT NULL;
 
 -- name: put_item
--- Write an item's newest state; a new one, or one that had been removed, goes to the end of the listing.
+-- Write an item's newest state, :last where it goes to the end of the listing.
 INSERT INTO item (image_id, tag, ext, info, state, listed, handed, version, inode, born, seq, mark)
 VALUES (:image_id, :tag, :ext, :info, :state, :listed, :handed, :version, :inode, :seq, :seq, :mark)
 ON CONFLICT (image_id, tag) DO UPDATE SET
     ext = excluded.ext, info = excluded.info, state = excluded.state, listed = excluded.listed,
     handed = excluded.handed, version = excluded.version, inode = excluded.inode, seq = excluded.seq,
-    mark = coalesce(excluded.mark, item.mark), born = iif(item.state = 2, excluded.born, item.born)
+    mark = coalesce(excluded.mark, item.mark), born = iif(:last, excluded.born, item.born)
 RETURNING id;
 
 -- name: list_labels

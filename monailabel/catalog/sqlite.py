@@ -49,6 +49,7 @@ class SqliteCatalog:
         self._idle: list[apsw.Connection] = []
         self._watch: apsw.Connection | None = None
         self._watch_lock = threading.Lock()
+        self._memory: dict[tuple[Any, ...], tuple[int, list[str]]] = {}
         with self._translated(), self.reading() as connection:
             self._prepare(connection)
         _open.add(self)
@@ -68,6 +69,7 @@ class SqliteCatalog:
         self._idle = []
         self._watch = None
         self._watch_lock = threading.Lock()
+        self._memory.clear()  # another connection counts from another number
 
     def _connect(self) -> apsw.Connection:
         connection = apsw.Connection(self.path)
@@ -173,7 +175,16 @@ class SqliteCatalog:
 
     def image_ids(self) -> list[str]:
         """Give the ids of all listed images in the order of listing."""
-        return _strings(self._get("image_ids"))
+        return self._remembered("image_ids")
+
+    def _remembered(self, query: str, **values: Any) -> list[str]:
+        """Answer a question about all images, from memory while nothing was committed since it was asked last."""
+        key = (query, *values.values())
+        stamp = self.stamp()  # before the question: what is committed meanwhile counts as unseen
+        known = self._memory.get(key)
+        if known is None or known[0] != stamp:
+            known = self._memory[key] = (stamp, _strings(self._get(query, **values)))
+        return known[1].copy()
 
     def known_ids(self) -> set[str]:
         """Give the ids of all images that were not removed, missing ones too."""
@@ -185,11 +196,11 @@ class SqliteCatalog:
 
     def labelled(self, tag: str, structures: list[str] | None) -> list[str]:
         """Give the ids of the images with a label of that tag (that names one of the structures)."""
-        return _strings(self._get("labelled", tag=tag, structures=_json_or_none(structures)))
+        return self._remembered("labelled", tag=tag, structures=_json_or_none(structures))
 
     def unlabelled(self, tag: str, structures: list[str] | None) -> list[str]:
         """Give the ids of all other images."""
-        return _strings(self._get("unlabelled", tag=tag, structures=_json_or_none(structures)))
+        return self._remembered("unlabelled", tag=tag, structures=_json_or_none(structures))
 
     def tallies(self) -> dict[str, int]:
         """Give the number of listed labels by tag; images are under `""`."""

@@ -75,8 +75,8 @@ class Transaction:
         """Write one setting."""
         self._get("set_setting", name=name, value=value)
 
-    def put_item(self, item: Item, old: Item | None, *, image_listed: bool = False) -> int:
-        """Write an item's row in the place of its old one, and give the row's number.
+    def put_item(self, item: Item, old: Item | None, *, image_listed: bool = False, last: bool = False) -> int:
+        """Write an item's row in the place of its old one (or `last` in the listing), and give the row's number.
 
         An image is listed where its file is present, a label where also its image is (`image_listed`).
         """
@@ -85,7 +85,7 @@ class Transaction:
         rowid: int = self._get(
             "put_item", image_id=item.image_id, tag=item.tag, ext=item.ext, info=dump(item.info), state=int(item.state),
             listed=int(present and (not item.tag or image_listed)), handed=handed_at(item.info), version=item.version,
-            inode=item.inode, seq=item.seq, mark=item.mark,
+            inode=item.inode, seq=item.seq, mark=item.mark, last=int(last),
         )  # fmt: skip
         if not item.tag and present != was_present:
             if old is not None:

@@ -144,7 +144,8 @@ class Beyond(Datastore):
         """
         cases = pick(self.datalist(), limit_cases)
         members = [self._member(role, path) for case in cases for role, path in case.items()]
-        ids = [self._to_id(os.path.basename(case["image"]))[0] for case in cases]
+        ours = {self._uri(id, IMAGE): id for id, *_ in self._store.catalog.pairs(DefaultLabelTag.FINAL.value)}
+        ids = [ours.get(case["image"]) or self._to_id(os.path.basename(case["image"]))[0] for case in cases]
         return Archive(members, self._store.catalog.document(ids).encode())
 
     def _member(self, role: str, path: str) -> Member:

@@ -165,7 +165,8 @@ class Edit:
         before = old.sha256 if old and old.state is State.PRESENT else None
         content = {"ext": ext, "new": info} | ({"old": old.info} if old else {})
         item.seq = self._say(actor, action, item, before, sha256, content)
-        item.rowid = self.rows.put_item(item, old, image_listed=image is not None and image.listed)
+        gone = old is not None and (old.state is State.REMOVED or (old.state is State.MISSING and actor is not UNKNOWN))
+        item.rowid = self.rows.put_item(item, old, image_listed=image is not None and image.listed, last=gone)
         self.rows.put_version(item, made_for=image.version if image else None)
         return item
 

@@ -12,7 +12,6 @@ from typing import Any, Self
 from monailabel import naming
 from monailabel.datastore import archive, history
 from monailabel.datastore.beyond import Beyond, Source, base_name, structures_of, text_of
-from monailabel.datastore.edit import visible_name
 from monailabel.datastore.objects import Objects
 from monailabel.datastore.reading import open_newest
 from monailabel.datastore.readonly import ReadOnly
@@ -303,7 +302,7 @@ class LocalDatastore(Beyond):
         row = store.catalog.listed(image_id, tag)
         if row is None:
             return ""
-        return os.path.realpath(store.visible_path(image_id, tag, row[1], row[2]))
+        return store.real_path(image_id, tag, row[1], row[2])
 
     def get_image_info(self, image_id: str) -> dict[str, Any]:
         """Give the image's info and its real `path`, `{}` if it is unknown."""
@@ -312,7 +311,7 @@ class LocalDatastore(Beyond):
         if row is None:
             return {}
         info: dict[str, Any] = json.loads(row[0])
-        info["path"] = os.path.realpath(store.visible_path(image_id, IMAGE, row[1], row[2]))
+        info["path"] = store.real_path(image_id, IMAGE, row[1], row[2])
         return info
 
     def get_label_info(self, label_id: str, label_tag: str) -> dict[str, Any]:
@@ -335,12 +334,9 @@ class LocalDatastore(Beyond):
         store, tag = self._store, DefaultLabelTag.FINAL.value
         result = []
         for image_id, image_ext, label_ext, mark in store.catalog.pairs(tag):
-            if mark is None:
-                image = store.images.path(image_id + image_ext)
-                label = store.labels.path(visible_name(image_id, tag, label_ext))
-            else:
-                image, label = self._uri(image_id, IMAGE), self._uri(image_id, tag)
-            result.append({"image": os.path.realpath(image), "label": os.path.realpath(label)})
+            image = store.real_path(image_id, IMAGE, image_ext, mark)
+            label = store.real_path(image_id, tag, label_ext, mark)
+            result.append({"image": image, "label": label})
         if not full_path:
             result = [{role: os.path.relpath(path, self.path) for role, path in case.items()} for case in result]
         return result

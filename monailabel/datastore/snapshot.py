@@ -290,6 +290,7 @@ def merge(edit: Edit, theirs: LocalDatastoreModel, base: LocalDatastoreModel | N
         if (value != getattr(base, name)) if base else theirs_win:
             edit.set(name, value)
     refused = []
+    theirs_win = theirs_win or base is not None  # what the base does not have is new with them
     for image_id, entry in theirs.objects.items():
         before = base.objects.get(image_id) if base else None
         if trouble := _refusal(naming.image_id, image_id, entry.image.ext):

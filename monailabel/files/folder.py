@@ -101,6 +101,7 @@ class Folder:
         self.staging = os.path.join(work, "staging")
         self.history = os.path.join(work, "history")
         self.file_mode = file_mode_like(root)
+        self._real: dict[str, str] = {}
 
     def prepare(self) -> None:
         """Make the folders, durable, and as usable for the group as the root is."""
@@ -110,7 +111,19 @@ class Folder:
 
     def path(self, name: str) -> str:
         """Give the path of a visible name."""
-        return os.path.join(self.root, name)
+        return f"{self.root}/{name}"
+
+    def real_path(self, name: str) -> str:
+        """Give the real path of a visible name; where its folder really is, is looked up once."""
+        folder, _, file = name.rpartition("/")
+        real = self._real.get(folder)
+        if real is None:
+            real = self._real[folder] = os.path.realpath(os.path.join(self.root, folder))
+        path = f"{real}/{file}"
+        try:
+            return os.path.realpath(path) if stat.S_ISLNK(os.lstat(path).st_mode) else path
+        except OSError:
+            return path
 
     # -- staging -------------------------------------------------------------------------------------------------------
 

@@ -28,6 +28,6 @@ DOCUMENT = {
 @pytest.mark.parametrize("base_path", ["", "/data/brains", "relative"])
 @pytest.mark.parametrize("document", [DOCUMENT, {"name": "n", "description": "d", "objects": {}}], ids=["full", "bare"])
 def test_behave_as_monai_labels_do(document: dict[str, Any], base_path: str) -> None:
-    """`tags`, `filter_by_tag`, `label`, `image_path`, `label_path`, `labels_path` and defaults give the same."""
+    """`tags`, `filter_by_tag`, `label`, `image_path`, `label_path` and defaults give the same."""
     ours, theirs = (ask(p, "models", document=document, base_path=base_path) for p in (Package.BESIDE, Package.THEIRS))
     assert ours == theirs

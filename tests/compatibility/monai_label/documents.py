@@ -18,7 +18,6 @@ def run(document: dict[str, Any], base_path: str) -> dict[str, Any]:
         "order": [list(entry.tags()) for entry in model.objects.values()],
         "tags": attempt(model.tags),
         "image_path": attempt(model.image_path),
-        "labels_path": attempt(model.labels_path),
     }
     for tag in (DefaultLabelTag.FINAL, "original", "version 2", "unknown", "", None):
         answers[f"filter_by_tag {tag}"] = attempt(model.filter_by_tag, tag)

@@ -111,16 +111,17 @@ def test_a_file_dropped_in_the_same_moment_is_seen(open_store: Open, folder: Pat
 
 def test_a_file_dropped_during_a_pass_is_seen_by_the_next(open_store: Open, folder: Path) -> None:
     """What comes after a folder was read, and before the pass over it ends, is taken in by the next refresh."""
-    dropped: list[str] = []
+    images, dropped = folder / "scans", []
 
     def drop(what: str, done: int, total: int | None) -> None:
         if "taking" in what and not dropped:
             dropped.append(what)
-            (folder / "late.nii.gz").write_bytes(b"late")
+            (images / "late.nii.gz").write_bytes(b"late")
 
-    (folder / "a.nii.gz").write_bytes(b"i")
-    os.utime(folder, (0, 0))
-    store = open_store(progress=drop)
+    open_store(images_dir="scans").close()
+    (images / "a.nii.gz").write_bytes(b"i")
+    os.utime(images, (0, 0))  # a time stamp that could be trusted
+    store = open_store(images_dir="scans", progress=drop)
     assert store.list_images()[0] == "a" and dropped
     store.refresh()
     assert sorted(store.list_images()) == ["a", "late"]
