@@ -45,7 +45,7 @@ ORDER BY born LIMIT :limit;
 -- name: labelled
 -- The ids of the images that have a listed label of a tag (with one of these structures), in the order of the images.
 SELECT json_group_array(i.image_id ORDER BY i.born)
-FROM item i JOIN item l ON l.image_id = i.image_id AND l.tag = :tag AND l.listed = 1
+FROM item i JOIN item l INDEXED BY item_name ON l.image_id = i.image_id AND l.tag = :tag AND l.listed = 1
 WHERE i.tag = '' AND i.listed = 1
   AND (:structures IS NULL OR EXISTS (
         SELECT 1 FROM json_each(l.info, '$.label_info') s
@@ -54,7 +54,7 @@ WHERE i.tag = '' AND i.listed = 1
 -- name: unlabelled
 -- The ids of all other listed images.
 SELECT json_group_array(i.image_id ORDER BY i.born)
-FROM item i LEFT JOIN item l ON l.image_id = i.image_id AND l.tag = :tag AND l.listed = 1
+FROM item i LEFT JOIN item l INDEXED BY item_name ON l.image_id = i.image_id AND l.tag = :tag AND l.listed = 1
 WHERE i.tag = '' AND i.listed = 1
   AND (l.id IS NULL OR :structures IS NOT NULL AND NOT EXISTS (
         SELECT 1 FROM json_each(l.info, '$.label_info') s
@@ -79,7 +79,7 @@ ORDER BY born LIMIT 1;
 
 -- name: handed
 -- When each of the given images was last handed out.
-SELECT i.image_id, i.handed FROM json_each(:ids) s JOIN item i ON i.image_id = s.value AND i.tag = '';
+SELECT i.image_id, i.handed FROM json_each(:ids) s JOIN item i INDEXED BY item_name ON i.image_id = s.value AND i.tag = '';
 
 -- name: tallies
 -- How many images and labels of each tag are listed.
@@ -88,7 +88,7 @@ SELECT tag, n FROM tally WHERE n > 0;
 -- name: pairs
 -- Id, image extension and label extension of every image with a listed label of a tag.
 SELECT i.image_id, i.ext, l.ext, coalesce(i.mark, l.mark)
-FROM item i JOIN item l ON l.image_id = i.image_id AND l.tag = :tag AND l.listed = 1
+FROM item i JOIN item l INDEXED BY item_name ON l.image_id = i.image_id AND l.tag = :tag AND l.listed = 1
 WHERE i.tag = '' AND i.listed = 1 ORDER BY i.born;
 
 -- name: document
@@ -103,7 +103,7 @@ SELECT json_object(
             'image', json_object('ext', i.ext, 'info', json(i.info)),
             'labels', json(coalesce((
                 SELECT json_group_object(l.tag, json_object('ext', l.ext, 'info', json(l.info)) ORDER BY l.born)
-                FROM item l WHERE l.image_id = i.image_id AND l.tag <> '' AND l.listed = 1), '{}')))
+                FROM item l INDEXED BY item_name WHERE l.image_id = i.image_id AND l.tag <> '' AND l.listed = 1), '{}')))
             ORDER BY i.born)
         FROM item i WHERE i.tag = '' AND i.listed = 1
           AND (:ids IS NULL OR i.image_id IN (SELECT value FROM json_each(:ids))))));
@@ -137,6 +137,23 @@ ON CONFLICT (image_id, tag) DO UPDATE SET
     handed = excluded.handed, version = excluded.version, inode = excluded.inode, seq = excluded.seq,
     mark = coalesce(excluded.mark, item.mark), born = iif(:last, excluded.born, item.born)
 RETURNING id;
+
+-- name: known
+-- Which of the given ids have a row of a tag, whether it is listed, and its version.
+SELECT i.image_id, i.listed, i.version FROM json_each(:ids) s JOIN item i INDEXED BY item_name ON i.image_id = s.value AND i.tag = :tag;
+
+-- name: last_item
+-- The number of the row that was added last.
+SELECT coalesce(max(id), 0) FROM item;
+
+-- name: put_new_item
+-- Add an item that has no row yet.
+INSERT INTO item (id, image_id, tag, ext, info, state, listed, version, inode, born, seq)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: put_first_version
+-- Add the first version of an item, whose bytes nobody read yet.
+INSERT INTO version (item, number, ext, size, mtime_ns, made_for, link, seq) VALUES (?, 1, ?, ?, ?, ?, ?, ?);
 
 -- name: list_labels
 -- List an image's present labels, or none of its labels.

@@ -21,9 +21,9 @@ CREATE TABLE item (
     inode    INTEGER,                     -- of the visible file, as a listing of its folder tells it
     born     INTEGER NOT NULL,            -- the event that brought it: the order of listing
     seq      INTEGER NOT NULL,            -- the event that last touched it
-    mark     INTEGER,                     -- the change of its file that may be still under way
-    UNIQUE (image_id, tag)
+    mark     INTEGER                      -- the change of its file that may be still under way
 ) STRICT;
+CREATE UNIQUE INDEX item_name ON item (image_id, tag);
 CREATE INDEX item_listing ON item (tag, listed, born, image_id);
 CREATE INDEX item_unlabelled ON item (born, image_id) WHERE tag = '' AND listed = 1 AND final = 0;
 CREATE INDEX item_waiting ON item (handed, born, image_id) WHERE tag = '' AND listed = 1 AND final = 0;

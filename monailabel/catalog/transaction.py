@@ -161,6 +161,12 @@ class Transaction:
 
     def event(self, event: Event) -> int:
         """Append an event, sealed into the chain, and give its number."""
+        row = self._sealed(event)
+        self._connection.execute(self._queries["put_event"], row).get
+        return self._seq
+
+    def _sealed(self, event: Event) -> tuple[Any, ...]:
+        """Give the row of the next event, and take its place in the chain."""
         content = None if event.content is None else dump(event.content)
         salt = os.urandom(16)
         digest = hashlib.sha256(salt + (content or "").encode()).digest()
@@ -170,9 +176,32 @@ class Transaction:
             event.version, event.before, event.after,
         )  # fmt: skip
         chain = seal(self._chain, row, digest)
-        self._connection.execute(self._queries["put_event"], (*row, content, salt, digest, chain)).get
         self._seq, self._chain = seq, chain
-        return seq
+        return (*row, content, salt, digest, chain)
+
+    # -- many at once --------------------------------------------------------------------------------------------------
+
+    def known(self, tag: str, image_ids: list[str]) -> dict[str, tuple[bool, int]]:
+        """Give which of these ids have a row of that tag, with whether it is listed and its version."""
+        rows = self._all("known", tag=tag, ids=json.dumps(image_ids))
+        return {image_id: (bool(listed), version) for image_id, listed, version in rows}
+
+    def put_found(self, items: list[Item], images: dict[str, tuple[bool, int]], actor: str) -> None:
+        """Add files that have no row yet and that another program put there; `images` says what their images are."""
+        last: int = self._get("last_item")
+        events, rows, versions = [], [], []
+        for rowid, item in enumerate(items, last + 1):
+            content = {"ext": item.ext, "new": item.info}
+            events.append(self._sealed(Event(actor, False, "found", item.image_id, item.tag, 1, None, None, content)))
+            listed, made_for = images.get(item.image_id, (False, None)) if item.tag else (True, None)
+            rows.append(
+                (rowid, item.image_id, item.tag, item.ext, dump(item.info), int(item.state), int(listed), 1,
+                 item.inode, self._seq, self._seq)
+            )  # fmt: skip
+            versions.append((rowid, item.ext, item.size, item.mtime_ns, made_for, item.link, self._seq))
+        for query, values in (("put_event", events), ("put_new_item", rows), ("put_first_version", versions)):
+            self._connection.executemany(self._queries[query], values).get
+        self._get("reread_orphans")
 
 
 def seal(before: bytes, row: tuple[Any, ...], digest: bytes) -> bytes:

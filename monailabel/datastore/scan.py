@@ -2,10 +2,10 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
+from typing import TypeVar
 
 from monailabel import naming
 from monailabel.catalog.sqlite import SqliteCatalog
@@ -18,6 +18,8 @@ from monailabel.interfaces.exception import InvalidInputException
 from monailabel.models import IMAGE, State
 
 BATCH = 5_000  # files to a transaction, so that other writers get their turn
+
+T = TypeVar("T")
 
 _FEW = 50  # files whose images are asked for one by one
 
@@ -34,6 +36,17 @@ class _Known:
 
 
 @dataclass(slots=True)
+class _File:
+    """A file that is new in its folder, or other than the catalog knows it."""
+
+    name: str
+    image_id: str
+    ext: str
+    seen: Look
+    taken: bool = False
+
+
+@dataclass(slots=True)
 class _Reading:
     """What one folder (the images', or a tag's) holds against what the catalog knows of it."""
 
@@ -41,7 +54,7 @@ class _Reading:
     path: str
     stamp: tuple[int, int] | None  # time stamp and inode, where they can be trusted
     gone: list[str] = field(default_factory=list)  # image ids
-    came: list[tuple[str, str, str, Look]] = field(default_factory=list)  # file name, image id, extension, look
+    came: list[_File] = field(default_factory=list)
     problems: dict[str, tuple[str, bool]] = field(default_factory=dict)
     judged: set[str] = field(default_factory=set)  # image ids whose newest event is this scan's own
     touched: bool = False  # the files are news themselves, even where their entries are the same
@@ -87,15 +100,21 @@ class Scan:
                 unfinished = self._take_in(labels, since) or unfinished
         return unfinished
 
-    def look_at(self, paths: set[str]) -> None:
-        """Take in what happened to single files, bytes changed in place too, without reading their folders."""
+    def look_at(self, paths: set[str]) -> set[str]:
+        """Take in what happened to single files, bytes changed in place too, without reading their folders.
+
+        Gives the paths that could not be judged yet, because somebody still writes them or a change is under way.
+        """
+        again: set[str] = set()
         since = self._catalog.last_event()
         for tag, names in self._by_folder(paths):
             reading = _Reading(tag, self._path(tag), None, touched=True)
             known = self._known(tag, names)
             entries = {n: seen.inode for n in {*names, *known} if (seen := look(os.path.join(reading.path, n)))}
             self._compare(reading, {n: inode or 0 for n, inode in entries.items() if self._is_listed(n, tag)}, known)
-            self._take_in(reading, since)
+            if self._take_in(reading, since):
+                again.update(os.path.join(reading.path, name) for name in names)
+        return again
 
     def _by_folder(self, paths: set[str]) -> list[tuple[str, list[str]]]:
         """Sort paths by the folders that hold them, the images' first: '' for theirs, else the tag."""
@@ -183,10 +202,9 @@ class Scan:
             self._tell(f"reading {reading.key}", done, len(new))
             row = known.get(name)
             self._consider(reading, name, row, owner, taken)
-        whole = complete({os.path.join(reading.path, name): seen for name, _, _, seen in reading.came})
-        half = [file for file in reading.came if os.path.join(reading.path, file[0]) not in whole]
-        reading.came = [file for file in reading.came if os.path.join(reading.path, file[0]) in whole]
-        reading.unfinished = bool(half)  # somebody still writes them
+        whole = complete({f"{reading.path}/{file.name}": file.seen for file in reading.came})
+        reading.unfinished = len(whole) < len(reading.came)  # somebody still writes the others
+        reading.came = [file for file in reading.came if f"{reading.path}/{file.name}" in whole]
 
     def _consider(
         self,
@@ -216,7 +234,7 @@ class Scan:
         if seen is None:
             return
         taken.add(image_id)
-        reading.came.append((name, image_id, name[len(image_id) :], seen))
+        reading.came.append(_File(name, image_id, name[len(image_id) :], seen))
 
     def _is_safe(self, reading: _Reading, name: str, image_id: str) -> bool:
         try:
@@ -246,14 +264,18 @@ class Scan:
 
     def _take_in(self, reading: _Reading, since: int) -> bool:
         """Write a reading into the catalog, judging again in the transaction; tell whether something could not be."""
-        steps = [partial(self._gone, image_id) for image_id in reading.gone]
-        steps += [partial(self._came, file) for file in reading.came]
-        for begin in range(0, len(steps), BATCH):
+        for gone in _batches(reading.gone):
             with self._changes.begin(UNKNOWN) as edit:
-                for step in steps[begin : begin + BATCH]:
-                    if not step(edit, reading, since):
-                        reading.unfinished = True
-            self._tell(f"taking in {reading.key}", min(begin + BATCH, len(steps)), len(steps))
+                judged = [self._gone(image_id, edit, reading, since) for image_id in gone]
+                reading.unfinished |= not all(judged)
+        done = 0
+        for came in _batches(reading.came):
+            with self._changes.begin(UNKNOWN) as edit:
+                judged = self._came_new(came, edit, reading)
+                judged += [self._came(file, edit, reading, since) for file in came if not file.taken]
+                reading.unfinished |= not all(judged)
+            done += len(came)
+            self._tell(f"taking in {reading.key}", done, len(reading.came))
         if not reading.touched:
             self._record(reading)
         return reading.unfinished
@@ -280,9 +302,20 @@ class Scan:
             edit.miss(item)
         return True
 
-    def _came(self, file: tuple[str, str, str, Look], edit: Edit, reading: _Reading, since: int) -> bool:
+    def _came_new(self, files: list[_File], edit: Edit, reading: _Reading) -> list[bool]:
+        """Take in those files that the catalog has no row for, all at once; tell of each whether it could be judged."""
+        known = edit.rows.known(reading.tag, [file.image_id for file in files])
+        new = [file for file in files if file.image_id not in known]
+        for file in new:
+            file.taken = True
+        there = [file for file in new if look(f"{reading.path}/{file.name}") == file.seen]
+        now = int(time.time())
+        edit.find_new(reading.tag, [(f.image_id, f.ext, f.seen, {"ts": now, "name": f.name}) for f in there])
+        return [len(there) == len(new)]
+
+    def _came(self, file: _File, edit: Edit, reading: _Reading, since: int) -> bool:
         """Take in a file; tell whether that could be judged."""
-        name, image_id, ext, seen = file
+        name, image_id, ext, seen = file.name, file.image_id, file.ext, file.seen
         item = edit.rows.item(image_id, reading.tag)
         if item is not None and (item.mark is not None or (item.seq > since and image_id not in reading.judged)):
             return False
@@ -298,6 +331,11 @@ class Scan:
     def _tell(self, what: str, done: int, total: int) -> None:
         if self._progress is not None and (done % 1_000 == 0 or done == total):
             self._progress(what, done, total)
+
+
+def _batches(files: list[T]) -> Iterator[list[T]]:
+    for begin in range(0, len(files), BATCH):
+        yield files[begin : begin + BATCH]
 
 
 def _stamp(path: str) -> tuple[int, int] | None:

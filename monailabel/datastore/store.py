@@ -181,14 +181,15 @@ class Store:
         self._after_news()
         return unfinished
 
-    def take_in(self, paths: set[str]) -> None:
-        """Take in what other programs did to these files."""
+    def take_in(self, paths: set[str]) -> set[str]:
+        """Take in what other programs did to these files; give those that are to be looked at again."""
         if self.snapshot.path in paths:
             self._take_in_document()
         if any(os.path.isdir(path) for path in paths):
             self.scan.run()
-        self.scan.look_at(paths)
+        again = self.scan.look_at(paths)
         self._after_news()
+        return again
 
     def _after_news(self) -> None:
         if self.private:

@@ -13,6 +13,8 @@ from monailabel.files import disk
 logger = logging.getLogger(__name__)
 
 _TICK = 1_000  # milliseconds without news after which what could not be judged yet is looked at again
+_TOUCHED = ".lock"  # a file of ours in the folder, whose time stamp means nothing
+_TOUCHES = 200
 _BURST = 1_000  # more files than that are read in one pass over the folder
 
 
@@ -26,10 +28,23 @@ class Watch:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._stop = threading.Event()
+        self._set = threading.Event()
+        self._again: set[str] = set()  # files that could not be judged yet
         self._due = True  # what came between the opening and the first news
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name="monailabel-watch", daemon=True)
         self._thread.start()
+        self._await_first_news()
+
+    def _await_first_news(self) -> None:
+        """Return when the watch is set, so that nothing after the opening goes unseen: a touch of ours is told."""
+        if self._store.private:
+            return
+        for _ in range(_TOUCHES):
+            with suppress(OSError):
+                os.utime(os.path.join(self._store.path, _TOUCHED))
+            if self._set.wait(0.01):
+                return
 
     def close(self) -> None:
         """Stop watching."""
@@ -66,14 +81,16 @@ class Watch:
         return {path for path in folders if os.path.isdir(path)}
 
     def _is_news(self, change: Change, path: str) -> bool:  # noqa: ARG002 - the form that watchfiles calls
-        return not os.path.basename(path).startswith(".")
+        name = os.path.basename(path)
+        if name == _TOUCHED:
+            self._set.set()
+        return not name.startswith(".")
 
     def _take_in(self, paths: set[str]) -> None:
-        if not paths:
-            if self._due:
-                self._due = self._store.refresh()
-        elif len(paths) > _BURST:
+        if not paths and self._due:
             self._due = self._store.refresh()
-        else:
-            self._store.take_in(paths)
-            self._due = True
+        if len(paths) > _BURST:
+            self._due = self._store.refresh()
+        elif paths or self._again:
+            self._again = self._store.take_in(paths | self._again)
+            self._due = self._due or bool(paths)

@@ -111,7 +111,8 @@ def test_a_file_dropped_in_the_same_moment_is_seen(open_store: Open, folder: Pat
 
 def test_a_file_dropped_during_a_pass_is_seen_by_the_next(open_store: Open, folder: Path) -> None:
     """What comes after a folder was read, and before the pass over it ends, is taken in by the next refresh."""
-    images, dropped = folder / "scans", []
+    images = folder / "scans"
+    dropped: list[str] = []
 
     def drop(what: str, done: int, total: int | None) -> None:
         if "taking" in what and not dropped:
