@@ -66,10 +66,16 @@ SELECT image_id, handed FROM item INDEXED BY item_unlabelled
 WHERE tag = '' AND listed = 1 AND final = 0 ORDER BY born LIMIT 1;
 
 -- name: least_handed
--- When the image that waits longest was handed out, and the range of those that wait as long.
-SELECT handed, min(born), max(born) FROM item INDEXED BY item_waiting
-WHERE tag = '' AND listed = 1 AND final = 0
-  AND handed = (SELECT min(handed) FROM item INDEXED BY item_waiting WHERE tag = '' AND listed = 1 AND final = 0);
+-- When the image that waits longest was handed out, and the first and last place of those that wait as long.
+WITH least (handed) AS (
+    SELECT handed FROM item INDEXED BY item_waiting
+    WHERE tag = '' AND listed = 1 AND final = 0 ORDER BY handed LIMIT 1)
+SELECT handed,
+    (SELECT born FROM item INDEXED BY item_waiting
+     WHERE tag = '' AND listed = 1 AND final = 0 AND handed = least.handed ORDER BY born LIMIT 1),
+    (SELECT born FROM item INDEXED BY item_waiting
+     WHERE tag = '' AND listed = 1 AND final = 0 AND handed = least.handed ORDER BY born DESC LIMIT 1)
+FROM least;
 
 -- name: waiting_from
 -- The first image from a place on that was handed out at that time and has no final label.

@@ -218,9 +218,10 @@ class SqliteCatalog:
     def waiting_longest(self, place: float) -> tuple[str, int] | None:
         """Give one of the unlabelled images handed out longest ago: the one at `place` (0 to 1) among them."""
         with self.reading() as connection:
-            handed, first, last = connection.execute(QUERIES["least_handed"]).get
-            if first is None:
+            least = connection.execute(QUERIES["least_handed"]).get
+            if least is None:
                 return None
+            handed, first, last = least
             born = first + int(place * (last - first + 1))
             row: tuple[str, int] = connection.execute(QUERIES["waiting_from"], {"handed": handed, "born": born}).get
             return row
