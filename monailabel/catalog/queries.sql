@@ -134,6 +134,12 @@ WITH RECURSIVE following (tag) AS (  -- one step through the index for each tag
     SELECT (SELECT min(tag) FROM item WHERE tag > following.tag) FROM following WHERE following.tag IS NOT NULL)
 SELECT tag FROM following WHERE tag IS NOT NULL;
 
+-- name: places
+-- A page of where images and labels have to lie that were not removed, in no order that matters.
+SELECT i.id, i.image_id, i.tag, i.ext, i.state, v.size
+FROM item i JOIN version v ON v.item = i.id AND v.number = i.version
+WHERE i.id > :after AND i.state <> 2 ORDER BY i.id LIMIT :limit;
+
 -- name: put_item
 -- Write an item's newest state, :last where it goes to the end of the listing.
 INSERT INTO item (image_id, tag, ext, info, state, listed, handed, version, inode, born, seq, mark)

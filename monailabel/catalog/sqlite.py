@@ -297,6 +297,10 @@ class SqliteCatalog:
         """Give what scans could not take in, by relative path."""
         return dict(self._all("problems"))
 
+    def places(self, after: int, limit: int) -> list[tuple[int, str, str, str, int, int | None]]:
+        """Give row, image, tag, extension, state and size of up to `limit` items not removed, after that row."""
+        return self._all("places", after=after, limit=limit)
+
 
 def item_of(row: tuple[Any, ...]) -> Item:
     """Make an Item of a row of the query `item`."""

@@ -5,8 +5,16 @@ import os
 import sys
 from collections.abc import Sequence
 
-from monailabel.cli.command import PROGRAM, app
-from monailabel.interfaces.exception import MONAILabelException
+try:
+    from monailabel.cli.command import PROGRAM, app
+    from monailabel.interfaces.exception import MONAILabelException
+except ImportError as error:  # MONAI Label's modules may lie over ours, as `check` would say
+    from monailabel.datastore import beside
+
+    found = beside.look()
+    if found is None or found.ours:
+        raise
+    raise SystemExit(f"monailabel-datastore: {found.sentence}; `{beside.INSTALL_AGAIN}` puts ours back") from error
 
 OK, WENT_WRONG, INTERRUPTED = 0, 1, 130
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from monailabel import __version__
-from monailabel.cli import changing, looking, printing, serving
+from monailabel.cli import changing, checking, looking, printing, serving
 
 PROGRAM = "monailabel-datastore"
 
@@ -44,6 +44,7 @@ app.command()(changing.info)
 app.command()(changing.remove)
 app.command()(changing.restore)
 app.command()(changing.refresh)
+app.command()(checking.check)
 app.command()(looking.history)
 app.command()(looking.events)
 app.command()(looking.export)

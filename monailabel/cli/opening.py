@@ -29,9 +29,13 @@ def found(folder: Path, create: bool = False) -> None:
 def reading(folder: Path, read_only: bool = False) -> Iterator["LocalDatastore"]:
     """Open a folder for a verb that only reads; what is no datastore yet does not become one by being looked at."""
     found(folder)
-    untouched = read_only or not os.access(folder, os.W_OK) or not any((folder / name).exists() for name in OURS)
-    with opened(folder, read_only=untouched) as datastore:
+    with opened(folder, read_only=read_only or stays(folder)) as datastore:
         yield datastore
+
+
+def stays(folder: Path) -> bool:
+    """Tell whether a folder has to stay as it is while it is looked at: no datastore yet, or not ours to write."""
+    return not os.access(folder, os.W_OK) or not any((folder / name).exists() for name in OURS)
 
 
 @contextmanager

@@ -1,0 +1,60 @@
+"""The verb that checks: check."""
+
+import dataclasses
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monailabel.cli import opening, printing
+from monailabel.cli.options import AsJson, Folder, ReadOnly
+
+if TYPE_CHECKING:
+    from monailabel.datastore.check import Finding
+
+HEADINGS = ("", "kind", "found", "remedy")
+
+
+def check(
+    folder: Folder,
+    repair: Annotated[bool, typer.Option("--repair", help="Put right what can be without losing anything.")] = False,
+    as_json: AsJson = False,
+    read_only: ReadOnly = False,
+) -> None:
+    """Say what is wrong, and what to do.
+
+    The exit status is 1 while something remains to be done.
+    """
+    if repair and read_only:
+        raise typer.BadParameter("changes the folder, which --read-only forbids", param_hint="--repair")
+    opening.found(folder)
+    found: list[Finding] = []
+    with printing.bar() as tell, closing(_findings(folder, repair, read_only, tell)) as findings:
+        if as_json:
+            found += findings
+            printing.document([{**dataclasses.asdict(one), "stands": one.stands} for one in found])
+        else:
+            printing.table(HEADINGS, _rows(findings, found))
+    standing = sum(finding.stands for finding in found)
+    printing.note(f"remains to be done: {standing}, repaired: {sum(finding.repaired for finding in found)}")
+    if standing:
+        raise typer.Exit(1)
+
+
+def _findings(folder: Path, repair: bool, read_only: bool, tell: printing.Tell | None) -> Generator["Finding"]:
+    from monailabel.datastore.check import check
+    from monailabel.server.settings import Settings
+
+    extensions = Settings.from_environment(folder=str(folder)).extensions
+    untouched = read_only or opening.stays(folder)
+    yield from check(folder, repair=repair, read_only=untouched, extensions=extensions, progress=tell)
+
+
+def _rows(findings: Iterable["Finding"], found: list["Finding"]) -> Iterator[tuple[str, ...]]:
+    """Give a row for each finding, and note it."""
+    for finding in findings:
+        found.append(finding)
+        state = "repaired" if finding.repaired else "stands" if finding.stands else "fine"
+        yield state, finding.kind, finding.what, finding.remedy
