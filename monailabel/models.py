@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from monailabel.interfaces.exception import InvalidInputException
 
+MAX_DEPTH = 100  # of an info; SQLite reads JSON to a depth of 1,000, other programs to less
 IMAGE = ""  # stands where a label has its tag
 
 
@@ -140,24 +141,27 @@ def plain(info: Any, path: str = "info", *, lenient: bool = False) -> dict[str, 
         return {}
     if not isinstance(info, dict):
         raise InvalidInputException(f"{path} refused: it is {type(info).__name__}, and an info is a dictionary")
-    try:
-        return _dict(info, path, lenient)
-    except RecursionError:
-        raise InvalidInputException(f"{path} refused: it is nested too deeply, or holds itself") from None
+    return _dict(info, path, lenient)
 
 
-def _dict(value: dict[Any, Any], path: str, lenient: bool) -> dict[str, Any]:
+def _dict(value: dict[Any, Any], path: str, lenient: bool, depth: int = 0) -> dict[str, Any]:
     for key in value:
         if not isinstance(key, str):
             raise InvalidInputException(
                 f"{path} refused: the key {key!r} is {type(key).__name__}, and JSON's keys are text"
             )
-    return {_text(key, path, lenient): _plain(item, f"{path}[{key!r}]", lenient) for key, item in value.items()}
+    return {
+        _text(key, path, lenient): _plain(item, f"{path}[{key!r}]", lenient, depth + 1) for key, item in value.items()
+    }
 
 
-def _plain(value: Any, path: str, lenient: bool) -> Any:
+def _plain(value: Any, path: str, lenient: bool, depth: int) -> Any:
+    if depth > MAX_DEPTH:
+        if lenient:
+            return _shown(value)
+        raise InvalidInputException(f"{path[:200]}… refused: it is nested more than {MAX_DEPTH} deep, or holds itself")
     if isinstance(value, Enum):
-        return _plain(value.value, path, lenient)
+        return _plain(value.value, path, lenient, depth)
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -167,14 +171,21 @@ def _plain(value: Any, path: str, lenient: bool) -> Any:
     if isinstance(value, float):
         return _float(float(value), path, lenient)
     if isinstance(value, dict):
-        return _dict(value, path, lenient)
+        return _dict(value, path, lenient, depth)
     if isinstance(value, (list, tuple)):
-        return [_plain(item, f"{path}[{n}]", lenient) for n, item in enumerate(value)]
+        return [_plain(item, f"{path}[{n}]", lenient, depth + 1) for n, item in enumerate(value)]
     if isinstance(value, BaseModel):
-        return _plain(value.model_dump(), path, lenient)
+        return _plain(value.model_dump(), path, lenient, depth + 1)
     if callable(getattr(value, "tolist", None)):  # NumPy's numbers and arrays
-        return _plain(value.tolist(), path, lenient)
+        return _plain(value.tolist(), path, lenient, depth + 1)
     return _text(str(value), path, lenient)
+
+
+def _shown(value: Any) -> str:
+    try:
+        return str(value)
+    except RecursionError:
+        return f"a {type(value).__name__} that is nested too deeply to be kept"
 
 
 def _integer(value: int, path: str, lenient: bool) -> int | str:

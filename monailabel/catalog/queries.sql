@@ -214,10 +214,6 @@ WHERE item = :item AND number = :number;
 -- Note the checksum of a version whose bytes were read.
 UPDATE version SET sha256 = :sha256 WHERE item = :item AND number = :number AND sha256 IS NULL;
 
--- name: stamp_version
--- Note the size and time of the visible file of a version.
-UPDATE version SET size = :size, mtime_ns = :mtime_ns WHERE item = :item AND number = :number;
-
 -- name: unread
 -- Files whose bytes nobody read yet, those that will be handed out next first.
 SELECT i.image_id, i.tag FROM version v JOIN item i ON i.id = v.item AND i.version = v.number
@@ -254,6 +250,11 @@ UPDATE item SET mark = NULL WHERE id = :item AND mark = :id;
 SELECT image_id FROM item
 WHERE inode = :inode AND state = 0 AND (tag = '') = (:tag = '') AND NOT (image_id = :image_id AND tag = :tag) LIMIT 1;
 
+-- name: namesake
+-- The present item of another id whose visible file has the same name; :starts are all beginnings of that name.
+SELECT i.image_id FROM json_each(:starts) s JOIN item i INDEXED BY item_name ON i.image_id = s.value
+WHERE i.tag = :tag AND i.state = 0 AND i.image_id || i.ext = :name AND i.image_id <> :image_id LIMIT 1;
+
 -- name: item_by_rowid
 -- Which image and tag an item is.
 SELECT image_id, tag, version FROM item WHERE id = :id;
@@ -271,7 +272,12 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- name: events
 -- Events after a number, in order.
 SELECT seq, time, actor, authenticated, action, image_id, tag, version, before, after, content
-FROM event WHERE seq > :after AND (:image_id IS NULL OR image_id = :image_id) ORDER BY seq LIMIT :limit;
+FROM event WHERE seq > :after ORDER BY seq LIMIT :limit;
+
+-- name: events_of
+-- An image's events after a number, in order.
+SELECT seq, time, actor, authenticated, action, image_id, tag, version, before, after, content
+FROM event INDEXED BY event_of_item WHERE image_id = :image_id AND seq > :after ORDER BY seq LIMIT :limit;
 
 -- name: last_info
 -- The last info that a version of an item had.
@@ -287,9 +293,9 @@ SELECT path, mtime_ns, inode FROM folder;
 INSERT INTO folder (path, mtime_ns, inode) VALUES (:path, :mtime_ns, :inode)
 ON CONFLICT (path) DO UPDATE SET mtime_ns = excluded.mtime_ns, inode = excluded.inode;
 
--- name: drop_folder
--- Forget a folder that is to be read again.
-DELETE FROM folder WHERE path = :path;
+-- name: missing
+-- The files that are gone without our doing, and whose info waits for them.
+SELECT image_id, tag, ext FROM item WHERE state = 1 ORDER BY born;
 
 -- name: problems
 -- What scans could not take in.

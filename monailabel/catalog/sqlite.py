@@ -1,26 +1,21 @@
 """The embedded catalog: one SQLite database in the datastore's folder, read by many and written by one at a time."""
 
 import json
-import os
 import re
-import shutil
-import threading
-import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.resources import files
 from typing import Any
-from urllib.parse import quote
 
 import apsw
 
+from monailabel.catalog.connections import Connections
 from monailabel.catalog.transaction import Transaction
 from monailabel.interfaces.exception import DamagedDatastoreException
 from monailabel.models import Item, Mark, State
 
 SCHEMA_VERSION = 1
-_BUSY_MS = 60_000
-_open: "weakref.WeakSet[SqliteCatalog]" = weakref.WeakSet()
+_REMEMBERED = 8  # lists of all images, by tag and structures
 
 
 def _load_queries() -> dict[str, str]:
@@ -44,53 +39,19 @@ class SqliteCatalog:
 
     def __init__(self, path: str, *, write_ahead: bool = True) -> None:
         self.path = path
-        self._write_ahead = write_ahead
-        self._inherited: list[apsw.Connection] = []
-        self._idle: list[apsw.Connection] = []
-        self._watch: apsw.Connection | None = None
-        self._watch_lock = threading.Lock()
-        self._memory: dict[tuple[Any, ...], tuple[int, list[str]]] = {}
-        with self._translated(), self.reading() as connection:
-            self._prepare(connection)
-        _open.add(self)
+        self._connections = Connections(path, write_ahead=write_ahead)
+        self.reading = self._connections.lend
+        self._memory: dict[tuple[Any, ...], tuple[tuple[int, int], list[str]]] = {}
+        try:
+            with self.reading() as connection:
+                self._prepare(connection)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close all connections; what was committed is on the disk already."""
-        idle, self._idle = self._idle + ([self._watch] if self._watch else []), []
-        self._watch = None
-        for connection in idle:
-            connection.close()
-
-    # -- connections ---------------------------------------------------------------------------------------------------
-
-    def renew(self) -> None:
-        """Forget the connections of a parent process: a forked child must neither use nor close them."""
-        self._inherited += self._idle + ([self._watch] if self._watch else [])
-        self._idle = []
-        self._watch = None
-        self._watch_lock = threading.Lock()
-        self._memory.clear()  # another connection counts from another number
-
-    def _connect(self) -> apsw.Connection:
-        connection = apsw.Connection(self.path)
-        connection.set_busy_timeout(_BUSY_MS)
-        if self._write_ahead:
-            connection.pragma("journal_mode", "wal")
-        connection.pragma("synchronous", 2)  # FULL: a commit is on the disk before it is acknowledged
-        connection.pragma("foreign_keys", 1)
-        return connection
-
-    @contextmanager
-    def reading(self) -> Iterator[apsw.Connection]:
-        """Lend a connection; they are kept, for opening one costs more than thirty reads."""
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = self._connect()
-        try:
-            yield connection
-        finally:
-            self._idle.append(connection)
+        self._connections.close()
 
     def _prepare(self, connection: apsw.Connection) -> None:
         found = connection.pragma("user_version")
@@ -119,23 +80,9 @@ class SqliteCatalog:
             raise
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except (apsw.NotADBError, apsw.CorruptError) as error:
-            raise DamagedDatastoreException(
-                f"the catalog {self.path} is damaged ({error}); set it aside and open the folder again: "
-                "it is rebuilt from the files and the JSON document"
-            ) from error
-        except apsw.FullError as error:
-            raise OSError(28, "no space left on the catalog's disk", self.path) from error
-        except (apsw.IOError, apsw.CantOpenError) as error:
-            raise OSError(5, f"the catalog cannot be read or written ({error})", self.path) from error
-
-    @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Change rows: all of it is durable when the block ends, none of it if the block raises."""
-        with self._translated(), self.reading() as connection, self._immediate(connection):
+        with self.reading() as connection, self._immediate(connection):
             yield Transaction(connection, QUERIES)
 
     # -- reading -------------------------------------------------------------------------------------------------------
@@ -147,13 +94,6 @@ class SqliteCatalog:
     def _all(self, query: str, **values: Any) -> list[Any]:
         with self.reading() as connection:
             return connection.execute(QUERIES[query], values).fetchall()
-
-    def stamp(self) -> int:
-        """Give a number that is another one after every commit of any process."""
-        with self._watch_lock:
-            if self._watch is None:
-                self._watch = self._connect()
-            return int(self._watch.pragma("data_version"))
 
     def settings(self) -> dict[str, str]:
         """Give name, description, images_dir, labels_dir and the datastore's identity."""
@@ -180,9 +120,11 @@ class SqliteCatalog:
     def _remembered(self, query: str, **values: Any) -> list[str]:
         """Answer a question about all images, from memory while nothing was committed since it was asked last."""
         key = (query, *values.values())
-        stamp = self.stamp()  # before the question: what is committed meanwhile counts as unseen
+        stamp = self._connections.stamp()  # before the question: what is committed meanwhile counts as unseen
         known = self._memory.get(key)
         if known is None or known[0] != stamp:
+            if len(self._memory) >= _REMEMBERED:
+                self._memory.clear()
             known = self._memory[key] = (stamp, _strings(self._get(query, **values)))
         return known[1].copy()
 
@@ -217,7 +159,7 @@ class SqliteCatalog:
 
     def waiting_longest(self, place: float) -> tuple[str, int] | None:
         """Give one of the unlabelled images handed out longest ago: the one at `place` (0 to 1) among them."""
-        with self.reading() as connection:
+        with self._unchanging() as connection:
             least = connection.execute(QUERIES["least_handed"]).get
             if least is None:
                 return None
@@ -237,12 +179,18 @@ class SqliteCatalog:
 
     def snapshot(self) -> tuple[int, str]:
         """Give the number of the newest event and the document as it is after it, with an indent of two."""
+        with self._unchanging() as connection:
+            last = connection.execute(QUERIES["last_event"]).get
+            document = connection.execute(QUERIES["document"], {"ids": None}).get
+            return (last[0] if last else 0), connection.execute(QUERIES["pretty"], {"document": document}).get
+
+    @contextmanager
+    def _unchanging(self) -> Iterator[apsw.Connection]:
+        """Lend a connection to which the catalog stays as it is for the length of the block."""
         with self.reading() as connection:
             connection.execute("BEGIN").get
             try:
-                last = connection.execute(QUERIES["last_event"]).get
-                document = connection.execute(QUERIES["document"], {"ids": None}).get
-                return (last[0] if last else 0), connection.execute(QUERIES["pretty"], {"document": document}).get
+                yield connection
             finally:
                 connection.execute("ROLLBACK").get
 
@@ -253,7 +201,9 @@ class SqliteCatalog:
 
     def events(self, after: int, limit: int, image_id: str | None) -> list[tuple[Any, ...]]:
         """Give events in order."""
-        return self._all("events", after=after, limit=limit, image_id=image_id)
+        if image_id is None:
+            return self._all("events", after=after, limit=limit)
+        return self._all("events_of", after=after, limit=limit, image_id=image_id)
 
     def versions(self, image_id: str, tag: str) -> list[tuple[Any, ...]]:
         """Give all versions of an item with the events that made them."""
@@ -293,6 +243,10 @@ class SqliteCatalog:
         """Give time stamp and inode of each folder as they were before it was last read."""
         return {path: (mtime_ns, inode) for path, mtime_ns, inode in self._all("folders")}
 
+    def missing(self) -> list[tuple[str, str, str]]:
+        """Give image id, tag and extension of the files that are gone without our doing."""
+        return self._all("missing")
+
     def problems(self) -> dict[str, str]:
         """Give what scans could not take in, by relative path."""
         return dict(self._all("problems"))
@@ -326,36 +280,3 @@ def _migration(number: int) -> str:
         p for p in (folder / "migrations").iterdir() if p.name.startswith(f"{number:04d}_")
     )  # fmt: skip
     return path.read_text(encoding="utf-8")
-
-
-def _after_fork() -> None:
-    for catalog in list(_open):
-        catalog.renew()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
-
-
-def copy_catalog(source: str, target: str) -> None:
-    """Copy a catalog that others may be writing to, without writing a byte beside it.
-
-    The shared-memory file of SQLite's write-ahead log is opened read-only (https://sqlite.org/wal.html#readonly); where
-    it is missing nobody has the catalog open, and plain copies of the database and its log are consistent.
-    """
-    log = source + "-wal"
-    if not os.path.exists(source + "-shm") or not os.path.exists(log):
-        for suffix in ("", "-wal"):
-            with suppress(FileNotFoundError):
-                shutil.copyfile(source + suffix, target + suffix)
-        return
-    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-    theirs = apsw.Connection(f"file:{quote(source)}?mode=ro&readonly_shm=1", flags=flags)
-    ours = apsw.Connection(target)
-    try:
-        theirs.set_busy_timeout(_BUSY_MS)
-        with ours.backup("main", theirs, "main") as backup:
-            backup.step()
-    finally:
-        theirs.close()
-        ours.close()

@@ -60,6 +60,12 @@ class Transaction:
         found: str | None = self._get("twin", image_id=image_id, tag=tag, inode=inode)
         return found
 
+    def namesake(self, image_id: str, tag: str, name: str) -> str | None:
+        """Give the id of another present item whose visible file has this name: `a.b` + `.c` is `a` + `.b.c`."""
+        starts = json.dumps([name[:n] for n in range(1, len(name) + 1)])
+        found: str | None = self._get("namesake", image_id=image_id, tag=tag, name=name, starts=starts)
+        return found
+
     def next_version(self, image_id: str, tag: str) -> int:
         """Give the number of an item's next version."""
         return int(self._get("next_version", image_id=image_id, tag=tag))
@@ -123,10 +129,6 @@ class Transaction:
         """Note the checksum of a file whose bytes were read."""
         self._get("read_version", item=rowid, number=number, sha256=sha256)
 
-    def stamp_version(self, rowid: int, number: int, size: int, mtime_ns: int) -> None:
-        """Note size and time of a visible file."""
-        self._get("stamp_version", item=rowid, number=number, size=size, mtime_ns=mtime_ns)
-
     def set_info(self, rowid: int, info: dict[str, Any], seq: int) -> None:
         """Write an item's info."""
         self._get("set_info", id=rowid, info=dump(info), handed=handed_at(info), seq=seq)
@@ -148,10 +150,6 @@ class Transaction:
     def put_folder(self, path: str, mtime_ns: int, inode: int) -> None:
         """Note the time stamp of a folder before it was read."""
         self._get("put_folder", path=path, mtime_ns=mtime_ns, inode=inode)
-
-    def drop_folder(self, path: str) -> None:
-        """Have a folder read again at the next refresh."""
-        self._get("drop_folder", path=path)
 
     def replace_problems(self, folder: str, found: dict[str, tuple[str, bool]]) -> None:
         """Note by relative path what could not be taken in from a folder, and whether it is a label without image."""

@@ -14,6 +14,8 @@ from monailabel.cli.options import AsJson, Folder, ReadOnly
 if TYPE_CHECKING:
     from monailabel.datastore.check import Finding
 
+    Findings = Generator[Finding, None, None]
+
 HEADINGS = ("", "kind", "found", "remedy")
 
 
@@ -43,7 +45,7 @@ def check(
         raise typer.Exit(1)
 
 
-def _findings(folder: Path, repair: bool, read_only: bool, tell: printing.Tell | None) -> Generator["Finding"]:
+def _findings(folder: Path, repair: bool, read_only: bool, tell: printing.Tell | None) -> "Findings":
     from monailabel.datastore.check import check
     from monailabel.server.settings import Settings
 

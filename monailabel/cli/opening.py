@@ -53,6 +53,7 @@ def opened(folder: Path, **options: Any) -> Iterator["LocalDatastore"]:
     from monailabel.server.settings import Settings
 
     settings = Settings.from_environment(folder=str(folder))
+    options["read_only"] = options.get("read_only", False) or settings.read_only
     with (
         printing.bar() as tell,
         LocalDatastore(str(folder), extensions=settings.extensions, progress=tell, **options) as datastore,

@@ -27,8 +27,9 @@ class Member:
             while left and (chunk := file.read(min(CHUNK, left))):
                 left -= len(chunk)
                 yield chunk
-        if left:
-            raise ConflictException(f"{self.name!r} became shorter while it was being archived; try again")
+            more = file.read(1)
+        if left or more:
+            raise ConflictException(f"{self.name!r} changed while it was being archived; try again")
 
 
 class Archive:

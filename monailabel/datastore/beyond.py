@@ -4,7 +4,7 @@ import os
 import time
 from abc import abstractmethod
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from os import PathLike
 from typing import Any
 
@@ -20,6 +20,7 @@ from monailabel.files.folder import Staged, digest
 from monailabel.files.looks import look
 from monailabel.interfaces.datastore import Datastore, DefaultLabelTag
 from monailabel.interfaces.exception import (
+    ConflictException,
     ImageNotFoundException,
     InvalidInputException,
     LabelNotFoundException,
@@ -104,6 +105,10 @@ class Beyond(Datastore):
             raise InvalidInputException(f"{path!r} refused: it is no regular file")
         sha256, _ = digest(path)
         with self._change() as edit:
+            if tag:
+                edit.image(image_id)
+            if look(path) != seen:
+                raise ConflictException(f"{os.path.basename(path)!r} changed while it was read; try again")
             edit.register(image_id, tag, ext, seen, sha256, info)
         return image_id
 
@@ -153,10 +158,9 @@ class Beyond(Datastore):
         store, name = self._store, os.path.basename(path)
         tag = IMAGE if role == "image" else DefaultLabelTag.FINAL.value
         item = store.catalog.item(self._to_id(name)[0], tag)
-        size = os.stat(path).st_size
-        if item is None or path != self._uri(item.image_id, tag):  # a subclass's own file
-            return Member(f"{role}/{name}", size, lambda: os.open(path, os.O_RDONLY))
-        id, version = item.image_id, item.version
+        if item is None or item.size is None or path != self._uri(item.image_id, tag):  # a subclass's own file
+            return Member(f"{role}/{name}", os.stat(path).st_size, lambda: os.open(path, os.O_RDONLY))
+        id, version, size = item.image_id, item.version, item.size
         return Member(
             f"{role}/{name}", size, lambda: history.open_version(store.settled, store.changes, id, tag, version)
         )
@@ -180,16 +184,20 @@ class Beyond(Datastore):
 
         Gives `id` and, for `random`, `weight` (seconds since it was handed out); None when none is left.
         """
-        chosen = strategy.choose(strategy_name, self._store.catalog, label_tag, structures_of(labels))
-        if chosen is not None and not self.read_only:
-            with self._change() as edit:
+        while True:
+            chosen = strategy.choose(strategy_name, self._store.catalog, label_tag, structures_of(labels))
+            if chosen is None or self.read_only:
+                return chosen
+            with suppress(ImageNotFoundException), self._change() as edit:  # removed meanwhile: another one
                 item = edit.image(chosen["id"])
                 edit.inform(item, strategy.record(item.info, strategy_name, client_id))
-        return chosen
+                return chosen
 
     def problems(self) -> list[str]:
-        """Say what scans could not take in, a sentence for each file."""
-        return [f"{path}: {what}" for path, what in self._store.catalog.problems().items()]
+        """Say what scans could not take in and which files are missing, a sentence for each file."""
+        catalog = self._store.catalog
+        missing = [f"{visible_name(*file)}: missing; its info waits for it" for file in catalog.missing()]
+        return [f"{path}: {what}" for path, what in catalog.problems().items()] + missing
 
     def events(self, after: int = 0, limit: int | None = None, image_id: str | None = None) -> list[dict[str, Any]]:
         """Give what happened after the event of that number, in order."""
@@ -218,7 +226,7 @@ class Beyond(Datastore):
         known = [v["version"] for v in self.image_versions(image_id) if v["kept"]]
         if not known:
             raise ImageNotFoundException(f"image {image_id!r} not found, nor any version of it that was kept")
-        labels = history.removed_with(self._store.catalog, image_id)
+        labels = history.removed_with(self._store.settled(), image_id)
         return self._restore(image_id, {IMAGE: known[-1] if version is None else version, **labels})
 
     def _restore(self, image_id: str, versions: dict[str, int]) -> int:

@@ -18,6 +18,7 @@ from monailabel.datastore.actor import Actor
 from monailabel.datastore.edit import Edit
 from monailabel.files.folder import Came, Folder
 from monailabel.files.locking import FolderLock
+from monailabel.interfaces.exception import InvalidInputException
 from monailabel.models import Mark
 
 logger = logging.getLogger(__name__)
@@ -104,30 +105,34 @@ class Changes:
         self.waiting.set()
         for mark in marks:
             try:
-                self._published[mark.id] = self._publish(mark)
-            except OSError as error:  # the change is acknowledged: whoever comes next tries again
+                self._published[mark.id] = self._publish(mark, again=False)
+            except (
+                OSError,
+                InvalidInputException,
+            ) as error:  # the change is acknowledged: whoever comes next tries again
                 logger.warning("%r is saved but not in its place yet: %s", mark.name, error)
 
-    def _publish(self, mark: Mark) -> list[Came]:
+    def _publish(self, mark: Mark, *, again: bool = True) -> list[Came]:
+        """Put a change's files in their places; `again` where somebody may have begun to."""
         folder = self.folder(mark.tag)
         if mark.staged:
             folder.put(mark.staged, mark.inode, mark.sha256, mark.name)
         if mark.out_name and mark.out_token and mark.out_token != mark.staged:
-            folder.withdraw(mark.out_name, mark.out_token)
+            folder.withdraw(mark.out_name, mark.out_token, again=again)
         tokens = dict.fromkeys(t for t in (mark.staged, mark.out_token) if t)
-        return [came for token in tokens if (came := folder.keep(token))]
+        return [came for token in tokens if (came := folder.keep(token, again=again))]
 
-    def _finish(self) -> tuple[list[tuple[Mark, list[Came]]], dict[int, OSError]]:
+    def _finish(self) -> tuple[list[tuple[Mark, list[Came]]], dict[int, Exception]]:
         """Publish every mark that stands and make it durable; give what came out, and the items that are stuck."""
         done: list[tuple[Mark, list[Came]]] = []
-        stuck: dict[int, OSError] = {}
+        stuck: dict[int, Exception] = {}
         for mark in [] if self._private else self._catalog.marks():
             try:
                 came = self._published.get(mark.id)
                 if came is None:
                     came = self._publish(mark)
                 done.append((mark, came))
-            except OSError as error:
+            except (OSError, InvalidInputException) as error:  # the latter: a mark that we never made
                 stuck[mark.item] = error
         self._sync(done)
         return done, stuck

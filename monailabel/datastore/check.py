@@ -74,7 +74,7 @@ def _opened(datastore: LocalDatastore, repair: bool, low_space: int, progress: P
     store = datastore._store
     yield from _space(store, low_space)
     yield from _unfinished(store)
-    for problem in datastore.problems():
+    for problem in (f"{path}: {what}" for path, what in store.catalog.problems().items()):
         yield Finding("problem", problem, "rename the file or move it away; a label may also wait for its image")
     yield from _files(store, repair, progress)
 
@@ -144,13 +144,13 @@ def _space(store: Store, least: int) -> Iterator[Finding]:
 def _unfinished(store: Store) -> Iterator[Finding]:
     """Try to finish what is unfinished, and tell of what cannot be."""
     with store.changes.begin(UNKNOWN) as edit:
-        stuck = dict(edit._stuck)
+        stuck = dict(edit.stuck)
     for mark in store.catalog.marks():
         folder = store.changes.folder(mark.tag)
-        what = f"the change of {folder.path(mark.name)} is saved, but not finished"
+        what = f"the change of {os.path.join(folder.root, mark.name)} is saved, but not finished"
         error = stuck.get(mark.item)
         if error is not None:
-            what += f": {(error.strerror or str(error)).lower()}"
+            what += f": {(getattr(error, 'strerror', None) or str(error)).lower()}"
             yield Finding("unfinished", what, "remove what is in its way; whoever opens the folder next finishes it")
         elif store.private and mark.staged and folder.waits(mark.staged, mark.inode, mark.sha256):
             yield Finding("unfinished", what, "open the folder for writing: that finishes it")

@@ -1,6 +1,7 @@
 """Reading the files that a scan found, so that their checksums are known: in the background, one process at a time."""
 
 import os
+import threading
 from contextlib import suppress
 
 from monailabel.catalog.sqlite import SqliteCatalog
@@ -26,6 +27,7 @@ class Checksums:
         self._catalog = catalog
         self._changes = changes
         self._lock_path = lock_path
+        self.stopped = threading.Event()  # set when the datastore closes, which does not wait for a large file
         self._waiting: list[tuple[str, str]] = []  # asked for ahead, since finding the next ones means sorting all
 
     def wanted(self) -> bool:
@@ -40,8 +42,12 @@ class Checksums:
             if not self._waiting:
                 self._waiting = self._catalog.unread(_AHEAD)
             waiting, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
+            if self.stopped.is_set():
+                return None
             items = [item for image_id, tag in waiting if (item := self._catalog.item(image_id, tag))]
             known = [(item, sha256) for item in items if not item.sha256 and (sha256 := self.of(item))]
+            if self.stopped.is_set():
+                return None
             if not waiting:
                 return None
             if not known:  # changed in place, or gone: not ours to judge
@@ -58,6 +64,6 @@ class Checksums:
         if before is None or (before.size, before.mtime_ns) != (item.size, item.mtime_ns):
             return None
         with suppress(OSError):
-            sha256, _ = digest(path)
+            sha256, _ = digest(path, self.stopped.is_set)
             return sha256 if before == look(path) else None
         return None

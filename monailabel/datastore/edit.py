@@ -1,6 +1,8 @@
 """What one change may do to images, labels and their infos; its rows, events and marks belong to one transaction."""
 
+import errno
 import os
+import stat
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -23,13 +25,13 @@ class Edit:
     """A change while its transaction is open; `Changes.begin()` gives one."""
 
     def __init__(
-        self, transaction: Transaction, folder: Callable[[str], Folder], actor: Actor, stuck: dict[int, OSError]
+        self, transaction: Transaction, folder: Callable[[str], Folder], actor: Actor, stuck: dict[int, Exception]
     ) -> None:
         self.rows = transaction
         self.marks: list[Mark] = []
         self._folder = folder
         self._actor = actor
-        self._stuck = stuck
+        self.stuck = stuck  # items whose earlier change cannot be finished, and why
 
     # -- looking -------------------------------------------------------------------------------------------------------
 
@@ -63,7 +65,8 @@ class Edit:
         name = visible_name(image_id, tag, ext)
         out_name = visible_name(image_id, tag, old.ext) if old and old.state is State.PRESENT else None
         if name != out_name:
-            self._check_twin(image_id, tag, name)
+            self.check_place(image_id, tag, ext)
+        self._check_writable(os.path.dirname(self._folder(tag).path(name)))
         seen = Look(staged.size, staged.mtime_ns, staged.inode, None)
         item = self._record(self._actor, action or _added(old), old, image_id, tag, ext, seen, staged.sha256, info)
         out_token = staged.token if name == out_name else _token() if out_name else None
@@ -81,12 +84,18 @@ class Edit:
         """Add an image or label whose file lies in its place already."""
         old = self.rows.item(image_id, tag)
         self._check_free(old)
+        if old is None or old.ext != ext:
+            self.check_place(image_id, tag, ext)
         if old and old.state is State.PRESENT:
             if (old.ext, old.sha256) == (ext, sha256):
                 self.inform(old, info)
                 return old.version
             self.rows.keep_version(old.rowid, old.version, "")
-        return self._record(self._actor, _added(old), old, image_id, tag, ext, look, sha256, info).version
+        item = self._record(self._actor, _added(old), old, image_id, tag, ext, look, sha256, info)
+        if old and old.state is State.PRESENT and old.ext != ext:  # one file to an image or label
+            name = visible_name(image_id, tag, old.ext)
+            self._mark(Mark(item.seq, item.rowid, tag, None, None, None, name, name, _token(), old.version))
+        return item.version
 
     def remove(self, item: Item) -> None:
         """Remove an image or label; its bytes are kept in the history."""
@@ -170,6 +179,8 @@ class Edit:
     ) -> Item:  # fmt: skip
         """Write event, row and version of a file that is new or has new bytes."""
         image = self.rows.item(image_id, IMAGE) if tag else None
+        if old and old.state is State.MISSING:
+            self.rows.keep_version(old.rowid, old.version, "")  # other bytes come in the place of those that are gone
         item = Item(
             0, image_id, tag, ext, info, state, True, self.rows.next_version(image_id, tag) if old else 1, sha256,
             look.size, look.mtime_ns, look.inode, look.link, 0,
@@ -201,18 +212,37 @@ class Edit:
         return image is not None and image.listed
 
     def _check_free(self, item: Item | None) -> None:
-        if item is not None and item.rowid in self._stuck:
-            raise self._stuck[item.rowid]
+        if item is not None and item.rowid in self.stuck:
+            raise self.stuck[item.rowid]
 
-    def _check_twin(self, image_id: str, tag: str, name: str) -> None:
-        """Refuse a name that the disk takes for another one's, for letter case or Unicode form."""
+    def _check_writable(self, folder: str) -> None:
+        """Refuse before the commit what could not be put in its place after it."""
+        if os.path.isdir(folder) and not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "the folder cannot be written", folder)
+
+    def check_namesake(self, image_id: str, tag: str, ext: str) -> None:
+        """Raise ConflictException for another id's file, as `a.nii` with `.gz` and `a` with `.nii.gz` are one."""
+        if other := self.rows.namesake(image_id, tag, image_id + ext):
+            raise ConflictException(f"image id {image_id!r} refused: the file {image_id + ext!r} is that of {other!r}")
+
+    def check_place(self, image_id: str, tag: str, ext: str) -> None:
+        """Refuse a file whose place is another one's, a folder's, or one that this disk takes for another one's.
+
+        Raises ConflictException.
+        """
         try:
-            inode = os.lstat(self._folder(tag).path(name)).st_ino
+            facts = os.lstat(self.path(image_id, tag, ext))
         except OSError:
             return
-        twin = self.rows.twin(image_id, tag, inode)
+        name = image_id + ext
+        if stat.S_ISDIR(facts.st_mode):
+            raise ConflictException(f"image id {image_id!r} refused: a folder has the name {name!r}; choose another id")
+        self.check_namesake(image_id, tag, ext)
+        twin = self.rows.twin(image_id, tag, facts.st_ino)
         if twin is not None and naming.folded(twin) == naming.folded(image_id):
-            raise ConflictException(f"image {image_id!r} refused: this disk takes it for {twin!r}; choose another id")
+            raise ConflictException(
+                f"image id {image_id!r} refused: this disk takes it for {twin!r}; choose another id"
+            )
 
 
 def _added(old: Item | None) -> str:

@@ -93,7 +93,9 @@ def removed_with(catalog: SqliteCatalog, image_id: str) -> dict[str, int]:
     found = {}
     seq = image.seq + 1  # the events of one removal follow each other
     while seq in following:
-        found[following[seq].tag] = following[seq].version
+        item = following[seq]
+        if any(row[0] == item.version and row[6] and row[2] for row in catalog.versions(image_id, item.tag)):
+            found[item.tag] = item.version  # its bytes were kept; what was a link, or missing, cannot come back
         seq += 1
     return found
 

@@ -83,7 +83,9 @@ class LocalDatastore(Beyond):
         self._writing = None if read_only else Store(options)
         self._watch = Watch(self._store) if auto_reload else None
         self._archives: list[str] = []
-        self._finalizer = weakref.finalize(self, _close, self._watch, self._looking or self._writing, self._archives)
+        self._finalizer = weakref.finalize(
+            self, _close, self._watch, self._looking or self._writing, self._archives, os.getpid()
+        )
 
     def close(self) -> None:
         """Bring the document up to date and let go of the folder; the object cannot be used afterwards."""
@@ -168,7 +170,7 @@ class LocalDatastore(Beyond):
         image_id = naming.image_id(image_id)
         with self._change() as edit:
             edit.image(image_id)
-            for tag, state in edit.rows.rows_of(image_id):
+            for tag, state in sorted(edit.rows.rows_of(image_id), key=lambda row: row[0] != IMAGE):
                 item = edit.rows.item(image_id, tag)
                 if item is not None and state is not State.REMOVED:
                     edit.remove(item)
@@ -357,12 +359,12 @@ class LocalDatastore(Beyond):
         return path
 
 
-def _close(watch: Watch | None, opened: Store | ReadOnly | None, archives: list[str]) -> None:
+def _close(watch: Watch | None, opened: Store | ReadOnly | None, archives: list[str], pid: int) -> None:
     if watch is not None:
         watch.close()
     if opened is not None:
         opened.close()
-    for path in archives:
+    for path in archives if pid == os.getpid() else ():  # not those of the process that forked us
         archive.remove(path)
 
 

@@ -46,7 +46,7 @@ def locate(catalog: SqliteCatalog, changes: Changes, image_id: str, tag: str, ex
     folder = changes.folder(tag)
     pending = catalog.mark(mark) if mark is not None else None
     if pending and pending.staged and folder.waits(pending.staged, pending.inode, pending.sha256):
-        return os.path.join(folder.staging, pending.staged)
+        return folder.staged_path(pending.staged)
     return folder.path(visible_name(image_id, tag, ext))
 
 

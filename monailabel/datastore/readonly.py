@@ -3,8 +3,9 @@
 import os
 import shutil
 import tempfile
+import threading
 
-from monailabel.catalog.sqlite import copy_catalog
+from monailabel.catalog.connections import copy_catalog
 from monailabel.datastore.store import CATALOG, Options, Store
 
 
@@ -16,30 +17,42 @@ class ReadOnly:
             raise FileNotFoundError(2, "no such folder, and a read-only datastore makes none", options.path)
         self._options = options
         self._source = os.path.join(options.own_folder(), CATALOG)
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
         self._seen = self._signature()
+        self._private = tempfile.mkdtemp(prefix="monailabel-")
         self._store = self._opened()
 
     def current(self) -> Store:
         """Give the store with everything that was committed before this call."""
+        if self._pid != os.getpid():  # a forked child has a copy of its own: its parent may remove the other
+            self._lock = threading.Lock()
+            self._pid = os.getpid()
+            self._seen = self._signature()
+            self._private = tempfile.mkdtemp(prefix="monailabel-")
+            self._store = self._opened()
         seen = self._signature()
         if seen != self._seen:
-            self.close()
-            self._seen, self._store = seen, self._opened()
+            with self._lock:
+                if seen != self._seen:
+                    copy_catalog(self._source, os.path.join(self._private, CATALOG))
+                    self._store.refresh()
+                    self._seen = seen
         return self._store
 
     def close(self) -> None:
         """Remove the private copy."""
-        self._store.close()
-        shutil.rmtree(self._store.state, ignore_errors=True)
+        if self._pid == os.getpid():
+            self._store.close()
+            shutil.rmtree(self._private, ignore_errors=True)
 
     def _opened(self) -> Store:
-        private = tempfile.mkdtemp(prefix="monailabel-")
         try:
             if os.path.exists(self._source):
-                copy_catalog(self._source, os.path.join(private, CATALOG))
-            return Store(self._options, private=private)
+                copy_catalog(self._source, os.path.join(self._private, CATALOG))
+            return Store(self._options, private=self._private)
         except BaseException:
-            shutil.rmtree(private, ignore_errors=True)
+            shutil.rmtree(self._private, ignore_errors=True)
             raise
 
     def _signature(self) -> list[tuple[int, int, int] | None]:

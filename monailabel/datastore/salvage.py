@@ -28,6 +28,8 @@ _IMAGE = re.compile(r'\{\s*"image"\s*:\s*')
 _LABELS = re.compile(r'\s*,\s*"labels"\s*:\s*\{')
 _LABEL = re.compile(rf'(?P<key>{_STRING})\s*:\s*(?=\{{\s*"ext"\s*:)')
 _DECODER = json.JSONDecoder()
+_PIECE = 4_096  # characters decoded at a time: an error counts the lines before it, which in a whole document are many
+_TOKEN = 16  # characters, more than a number's or a word's beginning that the end of a piece makes an error of
 # What is not UTF-8 was most likely written on a machine with a Western encoding; as Latin-1 no byte is without meaning.
 _LATIN_1 = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}
 
@@ -116,11 +118,19 @@ def _replaced(path: str, salvaged: Salvaged) -> Salvaged:
 
 def _read(text: str, at: int) -> tuple[Any, int]:
     """Read the JSON that begins at a place, and where it ends; None and that place itself if it is not whole."""
-    try:
-        value, end = _DECODER.raw_decode(text, at)
-        return plain({"it": value}, lenient=True)["it"], end
-    except (ValueError, RecursionError):
-        return None, at
+    size = _PIECE
+    while True:
+        piece = text[at : at + size]
+        try:
+            value, end = _DECODER.raw_decode(piece)
+            return plain({"it": value}, lenient=True)["it"], at + end
+        except json.JSONDecodeError as error:
+            is_cut = error.pos > len(piece) - _TOKEN or error.msg.startswith("Unterminated string")
+            if not is_cut or at + size >= len(text):
+                return None, at
+        except (ValueError, RecursionError):
+            return None, at
+        size *= 16
 
 
 def _key(found: re.Match[str]) -> str:

@@ -147,7 +147,7 @@ class Scan:
             return list(dict.fromkeys([*known, *(k[7:] for k in stamps if k.startswith("labels/"))]))
         found = []
         trusted = _trusted(root, stamp)
-        with suppress(FileNotFoundError), os.scandir(root) as entries:
+        with suppress(FileNotFoundError, PermissionError), os.scandir(root) as entries:
             for entry in entries:
                 with suppress(InvalidInputException):
                     if entry.is_dir():
@@ -164,7 +164,12 @@ class Scan:
         reading = _Reading(tag, path, _trusted(path, stamp))
         if stamp is not None and stamps.get(reading.key) == stamp:
             return None
-        entries = self._entries(reading)
+        try:
+            entries = self._entries(reading)
+        except PermissionError as error:
+            reading.problems["."] = (f"the folder cannot be read ({error.strerror})".lower(), False)
+            reading.unfinished = True
+            return reading
         known = {
             image_id + ext: _Known(image_id, State(state), inode)
             for image_id, ext, state, inode in self._catalog.files(tag)
@@ -341,7 +346,7 @@ def _batches(files: list[T]) -> Iterator[list[T]]:
 def _stamp(path: str) -> tuple[int, int] | None:
     try:
         facts = os.stat(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return None
     return facts.st_mtime_ns, facts.st_ino
 

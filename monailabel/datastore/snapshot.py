@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import secrets
+import shlex
 import stat
 import time
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from monailabel.datastore.edit import Edit
 from monailabel.files.locking import FolderLock
 from monailabel.files.looks import complete, look
 from monailabel.files.sharing import share_with_group
-from monailabel.interfaces.exception import DamagedDatastoreException, InvalidInputException
+from monailabel.interfaces.exception import ConflictException, DamagedDatastoreException, InvalidInputException
 from monailabel.models import IMAGE, DataModel, LocalDatastoreModel, State, plain
 
 logger = logging.getLogger(__name__)
@@ -57,14 +58,17 @@ class Snapshot:
         self.path = path
         self._private = private  # not a byte is written beside the document, not even its lock
         self._catalog: SqliteCatalog | None = None
+        self._identity = ""
         self._base = os.path.join(state, "snapshot.json")
+        self._next = os.path.join(state, "snapshot.next")  # the copy of one that may not be in its place yet
         self._note = os.path.join(state, "snapshot.note")
         self._lock = FolderLock(os.path.join(os.path.dirname(path), ".lock"), like=os.path.dirname(path))
         self.cost = 0.0  # seconds that the last one took
 
     def attach(self, catalog: SqliteCatalog) -> None:
-        """Name the catalog that it is a snapshot of."""
+        """Name the catalog that it is a snapshot of; what was noted for another one, lost meanwhile, does not count."""
         self._catalog = catalog
+        self._identity = catalog.settings().get("identity", "")
 
     def close(self) -> None:
         """Close the lock file."""
@@ -100,18 +104,23 @@ class Snapshot:
             written = self._written()
             there = signature(self.path)
             if there is not None and (written is None or there != written.signature):
-                if self._read_base() != _read(self.path):
+                if self._read_base(there) != _read(self.path):
                     raise EditedElsewhere(self.path)
             elif there is not None and written is not None and written.seq >= seq:
                 return
-            self._replace(self._base, data, durable=False)
+            self._replace(self._next, data, durable=False)
             self._replace(self.path, data, durable=durable)
+            os.replace(self._next, self._base)
             self._take_note(seq)
         self.cost = time.monotonic() - begin
 
+    def _forget_next(self) -> None:
+        with suppress(FileNotFoundError):
+            os.unlink(self._next)
+
     def _take_note(self, seq: int) -> None:
         facts = signature(self.path)
-        self._replace(self._note, json.dumps([seq, *(facts or ())]).encode(), durable=False)
+        self._replace(self._note, json.dumps([self._identity, seq, *(facts or ())]).encode(), durable=False)
 
     def _replace(self, path: str, data: bytes, *, durable: bool) -> None:
         temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{secrets.token_hex(4)}")
@@ -177,16 +186,19 @@ class Snapshot:
         """
         if self._private:
             theirs = _patient(self.path)
-            return News(theirs, self._base_document(), (0, 0, 0)) if theirs else None
+            return News(theirs, self._parsed(self._read_base(signature(self.path))), (0, 0, 0)) if theirs else None
         with self._lock:
             data, there = _read(self.path), signature(self.path)
             if data is None or there is None:
                 return None
-            if data == self._read_base():  # the same bytes under a new time stamp
+            base = self._read_base(there)
+            if data == base:  # the same bytes under a new time stamp
                 written = self._written()
+                self._replace(self._base, data, durable=False)
+                self._forget_next()
                 self._take_note(written.seq if written else 0)
                 return None
-            return News(parse(data, self.path), self._base_document(), there)
+            return News(parse(data, self.path), self._parsed(base), there)
 
     def accept(self, news: News) -> None:
         """Note that these news are in the catalog."""
@@ -194,6 +206,7 @@ class Snapshot:
             data = _read(self.path)
             if data is not None and signature(self.path) == news.signature:
                 self._replace(self._base, data, durable=False)
+                self._forget_next()
                 self._take_note(0)
 
     def set_aside(self) -> None:
@@ -209,21 +222,28 @@ class Snapshot:
                 os.rename(self.path, aside)
                 logger.error("%s cannot be read; it is set aside as %s and written anew", self.path, aside)
 
-    def _base_document(self) -> LocalDatastoreModel | None:
-        data = self._read_base()
+    def _parsed(self, base: bytes | None) -> LocalDatastoreModel | None:
         try:
-            return None if data is None else parse(data, self._base)
+            return None if base is None else parse(base, self._base)
         except DamagedDatastoreException:
             return None
 
-    def _read_base(self) -> bytes | None:
-        return _read(self._base)
+    def _read_base(self, there: tuple[int, int, int] | None) -> bytes | None:
+        """Give what we wrote last into the document that looks like this; None if we never did.
+
+        A writer that died between the document and its copy leaves both copies: the newer one belongs to the document
+        if that is another file than the one noted.
+        """
+        written = self._written()
+        if written is None:
+            return None
+        newer = _read(self._next) if there is None or there[2] != written.signature[2] else None
+        return newer if newer is not None else _read(self._base)
 
     def _written(self) -> Written | None:
         try:
-            seq, *facts = json.loads(_read(self._note) or b"")
-            size, mtime_ns, inode = facts
-            return Written(seq, (size, mtime_ns, inode))
+            identity, seq, size, mtime_ns, inode = json.loads(_read(self._note) or b"")
+            return Written(seq, (size, mtime_ns, inode)) if identity == self._identity else None
         except (ValueError, TypeError):
             return None
 
@@ -235,8 +255,8 @@ def parse(data: bytes, path: str) -> LocalDatastoreModel:
     except (ValueError, ValidationError, RecursionError) as error:
         reason = str(error).splitlines()[0]
         raise DamagedDatastoreException(
-            f"{path} cannot be read ({reason}); `monailabel-datastore check --repair {os.path.dirname(path)}` "
-            "sets it aside and keeps all of it that can be read"
+            f"{path} cannot be read ({reason}); `monailabel-datastore check --repair "
+            f"{shlex.quote(os.path.dirname(path))}` sets it aside and keeps all of it that can be read"
         ) from error
 
 
@@ -264,8 +284,8 @@ def signature(path: str) -> tuple[int, int, int] | None:
 
 def _read(path: str) -> bytes | None:
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+            return file.read() if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
     except FileNotFoundError:
         return None
 
@@ -286,7 +306,7 @@ def merge(edit: Edit, theirs: LocalDatastoreModel, base: LocalDatastoreModel | N
     Absence there deletes nothing. `theirs_win` decides where there is no base to compare with.
     """
     for name in ("name", "description"):
-        value = getattr(theirs, name)
+        value = plain({name: getattr(theirs, name)}, lenient=True)[name]
         if (value != getattr(base, name)) if base else theirs_win:
             edit.set(name, value)
     refused = []
@@ -335,9 +355,10 @@ def _merge_file(
             _take(edit, image_id, tag, theirs.ext, info)
         return
     merged = {**item.info, **_news(info, base, item.info, theirs_win)}
-    if theirs.ext != item.ext and (base is None or theirs.ext != base.ext):
-        _take(edit, image_id, tag, theirs.ext, merged, only_if_there=True)
-    elif merged != item.info:
+    other = theirs.ext != item.ext and (base is None or theirs.ext != base.ext)
+    if other and _take(edit, image_id, tag, theirs.ext, merged, only_if_there=True):
+        return
+    if merged != item.info:
         edit.inform(item, merged)
 
 
@@ -349,11 +370,18 @@ def _news(theirs: dict[str, Any], base: DataModel | None, ours: dict[str, Any], 
     return {k: v for k, v in theirs.items() if k not in before or before[k] != v}
 
 
-def _take(edit: Edit, image_id: str, tag: str, ext: str, info: dict[str, Any], *, only_if_there: bool = False) -> None:
-    """Take in a file that the document speaks of, or its info alone while the file is not there."""
-    path = edit.path(image_id, tag, ext)
+def _take(edit: Edit, image_id: str, tag: str, ext: str, info: dict[str, Any], *, only_if_there: bool = False) -> bool:
+    """Take in a file that the document speaks of, else its info alone; tell whether the file was there."""
+    try:
+        path = edit.path(image_id, tag, ext)
+        edit.check_namesake(image_id, tag, ext)
+    except (ConflictException, InvalidInputException) as error:
+        logger.warning("%s", error)
+        return False
     seen = look(path)
     if seen is not None and complete({path: seen}):
         edit.find(edit.rows.item(image_id, tag), image_id, tag, ext, seen, info)
-    elif not only_if_there:
+        return True
+    if not only_if_there:
         edit.expect(image_id, tag, ext, info)
+    return False

@@ -20,10 +20,10 @@ from monailabel.datastore.snapshot import DESCRIPTION, NAME, EditedElsewhere, Sn
 from monailabel.files import disk
 from monailabel.files.folder import Folder
 from monailabel.files.locking import FolderLock
-from monailabel.files.sharing import make_folder, open_shared
+from monailabel.files.sharing import make_folder, open_shared, refuse_link
 from monailabel.interfaces.datastore import DefaultLabelTag
 from monailabel.interfaces.exception import DamagedDatastoreException, InvalidInputException
-from monailabel.models import LocalDatastoreModel
+from monailabel.models import LocalDatastoreModel, plain
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +102,8 @@ class Store:
     def _open_catalog(self) -> SqliteCatalog:
         path = os.path.join(self.state, CATALOG)
         with self.lock:
-            os.close(open_shared(path, like=self.path))  # SQLite gives its other files the same permissions
+            if not os.path.exists(path):  # closing it would free the locks of whoever has it open in this process
+                os.close(open_shared(path, like=self.path))  # SQLite gives its other files the same permissions
             catalog = SqliteCatalog(path, write_ahead=not disk.is_network(self.state))
             try:
                 if not catalog.settings():
@@ -119,8 +120,9 @@ class Store:
             _check_inside(self.path, "images_dir", document.images_dir, given.images_dir)
             _check_inside(self.path, "labels_dir", document.labels_dir, given.labels_dir)
         with catalog.transaction() as transaction:
-            transaction.set_setting("name", document.name if document else NAME)
-            transaction.set_setting("description", document.description if document else DESCRIPTION)
+            said = {"name": document.name, "description": document.description} if document else {}
+            for name, value in ({"name": NAME, "description": DESCRIPTION} | plain(said, lenient=True)).items():
+                transaction.set_setting(name, value)
             transaction.set_setting("images_dir", document.images_dir if document else given.images_dir)
             transaction.set_setting("labels_dir", document.labels_dir if document else given.labels_dir)
             transaction.set_setting("identity", os.urandom(16).hex())
@@ -233,7 +235,7 @@ class Store:
                     return self.snapshot.write(durable=durable)
                 except EditedElsewhere:
                     self._take_in_document()
-        except OSError as error:  # the catalog is the record; the document is tried again after the next change
+        except Exception as error:  # noqa: BLE001 - the change is saved; the document is tried again after the next one
             logger.warning("%s cannot be written now: %s", self.snapshot.path, error)
 
     # -- in the background ---------------------------------------------------------------------------------------------
@@ -254,14 +256,17 @@ class Store:
     def close(self) -> None:
         """Finish what is unfinished, bring the document up to date if that is quick, and let go of everything."""
         _open.discard(self)
+        self.checksums.stopped.set()
         self.background.close()
-        with suppress(OSError, DamagedDatastoreException):
-            self.changes.settle(UNKNOWN)
-            if not self.private and self.snapshot.cost < _CLOSE_SECONDS and self.snapshot.is_stale():
-                self.write_snapshot(durable=True)
-        self.catalog.close()
-        self.snapshot.close()
-        self.lock.close()
+        try:
+            with suppress(OSError, DamagedDatastoreException):
+                self.changes.settle(UNKNOWN)
+                if not self.private and self.snapshot.cost < _CLOSE_SECONDS and self.snapshot.is_stale():
+                    self.write_snapshot(durable=True)
+        finally:
+            self.catalog.close()
+            self.snapshot.close()
+            self.lock.close()
 
     def renew(self) -> None:
         """Begin anew in a forked child."""
@@ -273,10 +278,10 @@ class Store:
 def _prepared(options: Options) -> str:
     """Make the folder of our own files; inside a received folder it must be a folder of its own, not a link."""
     state = options.own_folder()
-    if options.state_dir is None and os.path.islink(state):
-        raise InvalidInputException(
-            f"{state} is a link, and a datastore keeps its own files in its own folder; remove it"
-        )
+    if options.state_dir is None:
+        refuse_link(state)
+    for name in (CATALOG, CATALOG + "-wal", CATALOG + "-shm", CATALOG + "-journal"):
+        refuse_link(os.path.join(state, name))
     make_folder(state, like=options.path)
     return state
 
@@ -290,6 +295,8 @@ def _same_disk(one: str, other: str) -> bool:
 
 def _check_inside(path: str, name: str, said: str, given: str) -> None:
     """Refuse a folder outside the datastore's that a document or catalog names, unless the constructor names it too."""
+    if "\0" in said:
+        raise InvalidInputException(f"{name} {said!r} refused: it holds a NUL character")
     if said == given:
         return
     root = os.path.realpath(path)

@@ -76,9 +76,9 @@ class Watch:
     def _folders(self) -> set[str]:
         """Give the folder of the document, of the images, of the labels and of each tag."""
         folders = {self._store.path, self._store.images.root, self._store.labels.root}
-        with suppress(FileNotFoundError), os.scandir(self._store.labels.root) as entries:
+        with suppress(FileNotFoundError, PermissionError), os.scandir(self._store.labels.root) as entries:
             folders.update(e.path for e in entries if e.is_dir() and not e.name.startswith("."))
-        return {path for path in folders if os.path.isdir(path)}
+        return {path for path in folders if os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK)}
 
     def _is_news(self, change: Change, path: str) -> bool:  # noqa: ARG002 - the form that watchfiles calls
         name = os.path.basename(path)

@@ -1,11 +1,13 @@
 """A folder that shows the newest version of each file by its name and keeps what came out of it beside."""
 
+import errno
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -13,10 +15,13 @@ from typing import BinaryIO, Self
 
 from monailabel.files.locking import lock
 from monailabel.files.renaming import place, swap
-from monailabel.files.sharing import file_mode_like, make_folder, sync_folder
+from monailabel.files.sharing import file_mode_like, make_folder, refuse_link, sync_folder
 from monailabel.interfaces.exception import InvalidInputException
 
 CHUNK = 1 << 20
+_UP = (".", "..")
+_NOWHERE = ("", *_UP)
+_TOKEN = re.compile(r"[0-9a-f]{32}")
 LINK = "link"  # the end of the history's name of what was a link
 
 
@@ -105,16 +110,22 @@ class Folder:
 
     def prepare(self) -> None:
         """Make the folders, durable, and as usable for the group as the root is."""
+        for path in (self.work, self.staging, self.history):
+            refuse_link(path)
         for path in (self.root, self.work, self.staging, self.history):
             make_folder(path, like=self.root if path != self.root else os.path.dirname(self.root))
         self.file_mode = file_mode_like(self.root)
 
     def path(self, name: str) -> str:
-        """Give the path of a visible name."""
+        """Give the path of a visible name; InvalidInputException for one that leads elsewhere."""
+        folder, _, file = name.rpartition("/")
+        if file in _NOWHERE or folder in _UP or "/" in folder or "\0" in name:
+            raise InvalidInputException(f"file name {name!r} refused: it leads out of the datastore's folder")
         return f"{self.root}/{name}"
 
     def real_path(self, name: str) -> str:
         """Give the real path of a visible name; where its folder really is, is looked up once."""
+        self.path(name)
         folder, _, file = name.rpartition("/")
         real = self._real.get(folder)
         if real is None:
@@ -152,7 +163,7 @@ class Folder:
         """Remove staged files that no living writer holds and no change waits for."""
         for entry in _entries(self.staging):
             token, _, kind = entry.name.partition(".")
-            if token in wanted:
+            if token in wanted or not _TOKEN.fullmatch(token):
                 continue
             if kind == "out":  # whatever once lay under a visible name is kept
                 self.keep(token)
@@ -165,7 +176,7 @@ class Folder:
 
     def waits(self, token: str, inode: int | None, sha256: str | None) -> bool:
         """Tell whether a staged file still waits: it has that inode or, where the folder was copied, those bytes."""
-        path = os.path.join(self.staging, token)
+        path = self.staged_path(token)
         try:
             return os.lstat(path).st_ino == inode or digest(path)[0] == sha256
         except FileNotFoundError:
@@ -173,7 +184,7 @@ class Folder:
 
     def put(self, token: str, inode: int | None, sha256: str | None, name: str) -> None:
         """Show a staged file under a name; what lay there is kept under the file's token. Does no harm twice."""
-        source, target = os.path.join(self.staging, token), self.path(name)
+        source, target = self.staged_path(token), self.path(name)
         out = source + ".out"
         if not self.waits(token, inode, sha256):
             with suppress(FileNotFoundError):  # an exchange that was cut short left what came out
@@ -184,27 +195,28 @@ class Folder:
             try:
                 return place(source, target)
             except FileExistsError:
-                pass
+                if os.path.isdir(target) and not os.path.islink(target):
+                    raise IsADirectoryError(errno.EISDIR, "a folder has taken the name", target) from None
             try:
                 return swap(source, target, out)
             except FileNotFoundError:
                 continue
 
-    def withdraw(self, name: str, token: str) -> None:
-        """Take a name away; what lay there is kept under the token. Does no harm twice."""
-        out = os.path.join(self.staging, token + ".out")
-        if os.path.lexists(out) or self._kept(token):
+    def withdraw(self, name: str, token: str, *, again: bool = True) -> None:
+        """Take a name away; what lay there is kept under the token. Does no harm twice, if told that it is `again`."""
+        out = self.staged_path(token) + ".out"
+        if again and (os.path.lexists(out) or self._kept(token)):
             return  # done before; what lies there now is somebody's new file
         with suppress(FileNotFoundError):
             os.rename(self.path(name), out)
 
-    def keep(self, token: str) -> Came | None:
+    def keep(self, token: str, *, again: bool = True) -> Came | None:
         """Move what came out into the history, under its own hash; None if nothing came out."""
-        source = os.path.join(self.staging, token + ".out")
+        source = self.staged_path(token) + ".out"
         try:
             facts = os.lstat(source)
         except FileNotFoundError:
-            return self._kept(token)
+            return self._kept(token) if again else None
         if stat.S_ISLNK(facts.st_mode):
             target = self._kept_path(token, LINK)
             sha256, size = None, None
@@ -214,6 +226,7 @@ class Folder:
             sha256, size = digest(source)
             target = self._kept_path(token, sha256)
         make_folder(os.path.dirname(target), like=self.root)
+        refuse_link(os.path.dirname(target))
         os.rename(source, target)
         return Came(token, sha256, size)
 
@@ -240,14 +253,31 @@ class Folder:
         """Give where what came out under a token is kept: its bytes, or the link that it was."""
         return self._kept_path(token, sha256 or LINK)
 
+    def staged_path(self, token: str) -> str:
+        """Give where the file of a token waits; InvalidInputException for what is no token."""
+        if not _TOKEN.fullmatch(token):
+            raise InvalidInputException(f"{token!r} refused: it is no token of a staged file")
+        return os.path.join(self.staging, token)
+
     def _kept_path(self, token: str, sha256: str) -> str:
+        if not _TOKEN.fullmatch(token) or not (sha256 == LINK or sha256.isalnum()):
+            raise InvalidInputException(f"{token!r} refused: it is no token of a kept file")
         return os.path.join(self.history, token[:2], f"{token}.{sha256}")
 
 
-def digest(path: str | int) -> tuple[str, int]:
-    """Give SHA-256 and size of a file, of a path or of an open descriptor, which stays open."""
-    with open(path, "rb", closefd=not isinstance(path, int)) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest(), os.fstat(file.fileno()).st_size
+def digest(path: str | int, stop: Callable[[], bool] = lambda: False) -> tuple[str, int]:
+    """Give SHA-256 and size of a file, of a path or of an open descriptor, which stays open.
+
+    `stop` is asked between two pieces; where it says so, InterruptedError ends the reading.
+    """
+    sha256, size = hashlib.sha256(), 0
+    with open(path, "rb", buffering=0, closefd=not isinstance(path, int)) as file:
+        while chunk := file.read(CHUNK):
+            if stop():
+                raise InterruptedError(errno.EINTR, "reading was stopped", str(path))
+            sha256.update(chunk)
+            size += len(chunk)
+    return sha256.hexdigest(), size
 
 
 def _make_private(path: str) -> None:

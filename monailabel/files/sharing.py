@@ -5,6 +5,8 @@ import os
 import stat
 from contextlib import suppress
 
+from monailabel.interfaces.exception import InvalidInputException
+
 
 def _umask() -> int:
     mask = os.umask(0o077)
@@ -61,9 +63,18 @@ def share_with_group(path: str, like: str) -> None:
             os.chmod(path, stat.S_IMODE(os.stat(path).st_mode) | more)
 
 
+def refuse_link(path: str) -> None:
+    """Refuse a link where a datastore keeps its own: in a folder that came from elsewhere it could lead anywhere."""
+    if os.path.islink(path):
+        raise InvalidInputException(
+            f"{path} is a link, and a datastore keeps its own files in its own folder; remove the link"
+        )
+
+
 def open_shared(path: str, like: str) -> int:
     """Open a file for reading and writing, made if need be for everybody who may write to the folder `like`."""
-    flags = os.O_RDWR | getattr(os, "O_CLOEXEC", 0)
+    refuse_link(path)
+    flags = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
     try:
         fd = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666)
     except FileExistsError:

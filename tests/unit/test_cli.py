@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ LOOKING = [
     ["events"],
     ["history", "a"],
     ["export", "out.zip"],
+    ["check"],
 ]
 CHANGING = [
     ["add", "new.nii"],
@@ -104,7 +106,7 @@ def test_version_is_the_packages(run: Run) -> None:
 def test_help_names_every_verb_with_a_sentence(run: Run) -> None:
     """The help has one whole sentence for each verb."""
     listed = re.findall(r"^  (\w+) +[A-Z].*\.$", run("--help").out.partition("Commands:")[2], re.MULTILINE)
-    verbs = "serve demo status list show add label info remove restore refresh history events export"
+    verbs = "serve demo status list show add label info remove restore refresh check history events export"
     assert set(verbs.split()) <= set(listed)
 
 
@@ -327,6 +329,42 @@ def test_refresh_takes_in_new_files_and_prints_the_status(run: Run, folder: Path
     assert run("refresh", folder, "--json").json["total"] == 4
 
 
+def test_check_of_a_sound_folder_ends_with_0(run: Run, folder: Path) -> None:
+    """Where nothing is wrong `check` lists nothing that stands and ends with 0."""
+    ran = run("check", folder, "--json")
+    assert ran.status == 0
+    assert not any(finding["stands"] for finding in ran.json)
+
+
+def test_check_ends_with_1_while_something_stands(run: Run, folder: Path) -> None:
+    """`check` names what it found, with its kind and remedy, one a line, and the same as JSON."""
+    (folder / "b.nii.gz").unlink()
+    ran = run("check", folder)
+    assert ran.status == 1
+    (line,) = (line.split("\t") for line in ran.out.splitlines() if line.startswith("stands\tmissing"))
+    assert str(folder / "b.nii.gz") in line[2] and "put it back" in line[3]
+    asked = run("check", folder, "--json")
+    (finding,) = (finding for finding in asked.json if finding["stands"])
+    assert (asked.status, set(finding)) == (1, {"kind", "what", "remedy", "repaired", "stands"})
+    assert [finding["kind"], finding["what"], finding["remedy"]] == line[1:]
+
+
+def test_the_command_that_the_error_names_mends_the_folder(run: Run, folder: Path) -> None:
+    """A document cut short in a folder without a catalog: the error's own command brings back what can be read."""
+    run("info", folder, "a", "--set", "age=57")
+    shutil.rmtree(folder / ".monailabel")
+    text = (folder / "datastore_v2.json").read_text()
+    (folder / "datastore_v2.json").write_text(text[: text.index('"b"')])
+    ran = run("status", folder)
+    named = re.search("`monailabel-datastore (.+?)`", ran.err)
+    assert ran.status == 1 and named
+    assert run("check", folder).status == 1
+    assert run(*named.group(1).split(" ", 2)).status == 0
+    assert run("info", folder, "a", "--json").json["age"] == 57
+    assert run("status", folder, "--json").json["label_tags"] == {"final": 1, "original": 2}
+    assert run("check", folder).status == 0
+
+
 # ---- how it ends
 
 
@@ -365,6 +403,7 @@ def test_looking_leaves_a_folder_as_it_is(
         ["info", "{folder}", "a", "--set", "no equals sign"],
         ["restore", "{folder}", "a", "--version", "0"],
         ["info", "{folder}", "a", "--set", "x=1", "--read-only"],
+        ["check", "{folder}", "--repair", "--read-only"],
         ["serve", "{folder}", "--port", "http"],
         ["serve", "{folder}", "--extensions", ","],
         ["events", "{folder}", "--limit", "0"],

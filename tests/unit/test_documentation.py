@@ -51,7 +51,7 @@ def data(brains: Path) -> Path:
 
 @contextmanager
 def _served(folder: Path) -> Iterator[str]:
-    command = [sys.executable, "-m", "monailabel.cli", "serve", str(folder), "--port", str(free_port(8400))]
+    command = [sys.executable, "-m", "monailabel.cli", "serve", str(folder), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout

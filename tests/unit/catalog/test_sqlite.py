@@ -7,7 +7,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from monailabel.catalog.sqlite import QUERIES, SCHEMA_VERSION, SqliteCatalog, copy_catalog
+from monailabel.catalog.connections import copy_catalog
+from monailabel.catalog.sqlite import QUERIES, SCHEMA_VERSION, SqliteCatalog
 from monailabel.catalog.transaction import FIRST_CHAIN, seal
 from monailabel.interfaces.exception import DamagedDatastoreException
 from monailabel.models import Event, Item, State

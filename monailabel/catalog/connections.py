@@ -1,0 +1,195 @@
+"""Connections to the catalog's database: lent to threads, given up for the moment of a fork, and copied from."""
+
+import errno
+import logging
+import os
+import shutil
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import quote
+
+import apsw
+
+from monailabel.interfaces.exception import DamagedDatastoreException
+
+_BUSY_MS = 60_000
+_FORK_SECONDS = 10.0  # that a fork waits for those who read or write
+
+logger = logging.getLogger(__name__)
+_open: "weakref.WeakSet[Connections]" = weakref.WeakSet()
+
+
+class Connections:
+    """The connections of one catalog, which any thread may borrow."""
+
+    def __init__(self, path: str, *, write_ahead: bool) -> None:
+        self.path = path
+        self._write_ahead = write_ahead
+        self._idle: list[apsw.Connection] = []
+        self._lent = 0
+        self._mine = threading.local()
+        self._held = False  # for the moment of a fork
+        self._gate = threading.Condition(threading.Lock())
+        self._watch: apsw.Connection | None = None
+        self._watch_lock = threading.Lock()
+        self._watches = 0  # how many connections watched for commits: each counts from a number of its own
+        _open.add(self)
+
+    def close(self) -> None:
+        """Close all connections; what was committed is on the disk already."""
+        idle, self._idle = self._idle + ([self._watch] if self._watch else []), []
+        self._watch = None
+        for connection in idle:
+            connection.close()
+
+    @contextmanager
+    def lend(self) -> Iterator[apsw.Connection]:
+        """Lend a connection; they are kept, for opening one costs more than thirty reads."""
+        depth = getattr(self._mine, "lent", 0)  # who holds one already must not wait for itself
+        with self._gate:
+            while self._held and not depth:
+                self._gate.wait()
+            self._lent += 1
+            connection = self._idle.pop() if self._idle else None
+        self._mine.lent = depth + 1
+        try:
+            if connection is None:
+                connection = self._connect()
+            yield connection
+        except apsw.Error as error:
+            raise self._translated(error) from error
+        finally:
+            self._mine.lent = depth
+            with self._gate:
+                self._lent -= 1
+                if connection is not None:
+                    self._idle.append(connection)
+                if self._held:
+                    self._gate.notify_all()
+
+    def stamp(self) -> tuple[int, int]:
+        """Give numbers that are others after every commit of any process."""
+        with self._watch_lock:
+            if self._watch is None:
+                self._watch = self._connect()
+                self._watches += 1
+            return self._watches, int(self._watch.pragma("data_version"))
+
+    def _connect(self) -> apsw.Connection:
+        connection = apsw.Connection(self.path)
+        connection.set_busy_timeout(_BUSY_MS)
+        if self._write_ahead:
+            connection.pragma("journal_mode", "wal")
+        connection.pragma("synchronous", 2)  # FULL: a commit is on the disk before it is acknowledged
+        connection.pragma("foreign_keys", 1)
+        return connection
+
+    def _translated(self, error: apsw.Error) -> Exception:
+        """Give what a caller can understand of SQLite's errors."""
+        if isinstance(error, (apsw.NotADBError, apsw.CorruptError)):
+            return DamagedDatastoreException(
+                f"the catalog {self.path} is damaged ({error}); set it aside and open the folder again: "
+                "it is rebuilt from the files and the JSON document"
+            )
+        if isinstance(error, apsw.FullError):
+            return OSError(
+                errno.ENOSPC,
+                "no space left on the catalog's disk; make room, or open the datastore read-only to look at it",
+                self.path,
+            )
+        if isinstance(error, apsw.ReadOnlyError):
+            return PermissionError(errno.EACCES, "the catalog cannot be written", self.path)
+        if isinstance(error, (apsw.IOError, apsw.CantOpenError, apsw.BusyError)):
+            return OSError(errno.EIO, f"the catalog cannot be read or written ({error})", self.path)
+        return error
+
+    # -- forks ---------------------------------------------------------------------------------------------------------
+
+    def hold(self) -> None:
+        """Close all connections for the moment of a fork, and let nobody open one until `resume`.
+
+        SQLite keeps what it believes of its files' locks once for a process. A child that inherits open files takes no
+        locks of its own, and what it commits can end up in a log that its parent deletes (sqlite.org/howtocorrupt.html,
+        section 2.6).
+        """
+        self._gate.acquire()
+        self._held = True
+        if not self._gate.wait_for(lambda: self._lent == 0, timeout=_FORK_SECONDS):
+            logger.warning("the catalog %s is in use while the process forks; do not use it in the child", self.path)
+        self._watch_lock.acquire()
+        for connection in self._idle + ([self._watch] if self._watch else []):
+            connection.close()
+        self._idle.clear()
+        self._watch = None
+
+    def resume(self) -> None:
+        """Go on in the parent after a fork."""
+        self._held = False
+        self._watch_lock.release()
+        self._gate.notify_all()
+        self._gate.release()
+
+    def renew(self) -> None:
+        """Begin anew in a forked child."""
+        self._gate = threading.Condition(threading.Lock())
+        self._held = False
+        self._lent = 0
+        self._mine = threading.local()
+        self._watch = None
+        self._watch_lock = threading.Lock()
+
+
+_holding: "list[Connections]" = []
+
+
+def _before_fork() -> None:
+    _holding[:] = list(_open)
+    for connections in _holding:
+        connections.hold()
+
+
+def _after_fork_in_parent() -> None:
+    while _holding:
+        _holding.pop().resume()
+
+
+def _after_fork() -> None:
+    _holding.clear()
+    for connections in list(_open):
+        connections.renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)
+
+
+def copy_catalog(source: str, target: str) -> None:
+    """Copy a catalog that others may be writing to over another one, without writing a byte beside it.
+
+    The shared-memory file of SQLite's write-ahead log is opened read-only (https://sqlite.org/wal.html#readonly). Where
+    it is missing nobody has the catalog open; a log without it is read from a copy.
+    """
+    has_log, has_memory = (os.path.exists(source + suffix) for suffix in ("-wal", "-shm"))
+    if has_log and not has_memory:
+        spare = target + ".spare"
+        for suffix in ("", "-wal"):
+            shutil.copyfile(source + suffix, spare + suffix)
+        _copy_over(apsw.Connection(spare), target)
+        return
+    how = "mode=ro&readonly_shm=1" if has_log else "immutable=1"
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    _copy_over(apsw.Connection(f"file:{quote(source)}?{how}", flags=flags), target)
+
+
+def _copy_over(theirs: apsw.Connection, target: str) -> None:
+    ours = apsw.Connection(target)
+    try:
+        for connection in (theirs, ours):
+            connection.set_busy_timeout(_BUSY_MS)
+        with ours.backup("main", theirs, "main") as backup:
+            backup.step()
+    finally:
+        theirs.close()
+        ours.close()
