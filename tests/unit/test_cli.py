@@ -545,3 +545,21 @@ def test_serve_does_not_let_other_machines_in_by_mistake(run: Run, brains: Path)
     ran = run("serve", brains, "--host", "0.0.0.0")
     assert (ran.status, ran.err.count("\n")) == (1, 1)
     assert "--insecure" in ran.err
+
+
+def test_the_read_only_variable_holds_for_every_verb(
+    run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With MONAI_LABEL_DATASTORE_READ_ONLY no verb changes anything, and each says why."""
+    (tmp_path / "new.nii").write_bytes(b"new")
+    monkeypatch.setenv("MONAI_LABEL_DATASTORE_READ_ONLY", "true")
+    for words in (
+        ["add", folder, tmp_path / "new.nii"],
+        ["remove", folder, "a"],
+        ["info", folder, "a", "--set", "x=1"],
+    ):
+        result = run(*words)
+        assert result.status == 1 and "read-only" in result.err
+    assert run("list", folder).status == 0
+    monkeypatch.delenv("MONAI_LABEL_DATASTORE_READ_ONLY")
+    assert "new" not in run("list", folder).out and "x" not in run("info", folder, "a", "--json").json

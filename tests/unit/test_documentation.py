@@ -14,7 +14,6 @@ import typer
 
 from monailabel import __version__
 from monailabel.cli.command import app
-from monailabel.demo import free_port
 from monailabel.server.settings import Settings
 
 PROJECT = Path(__file__).parents[2]

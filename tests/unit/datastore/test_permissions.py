@@ -130,3 +130,37 @@ print(json.dumps([answers, seen, lying]))
     answers, seen, lying = told
     assert seen == [answers] * len(seen)
     assert lying == answers
+
+
+def test_a_folder_that_cannot_be_read_is_a_problem_and_no_end(
+    public: Path, open_store: Open, source: Source, child: Callable[..., Any]
+) -> None:
+    """One tag's folder that another user closed is reported; the rest of the datastore works, and nothing is lost."""
+    public.chmod(0o777)
+    store = open_store(public)
+    store.add_image("a", source("a.nii.gz"), {})
+    store.save_label("a", source("a.nii.gz"), "locked", {"kept": 1})
+    store.close()
+    for path in [public / ".monailabel", *(public / ".monailabel").rglob("*"), public / "labels"]:
+        path.chmod(0o777 if path.is_dir() else 0o666)
+    (public / "labels" / "locked").chmod(0o700)
+    told = child(
+        """
+    if os.getuid() == 0:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+    with LocalDatastore(sys.argv[1]) as store:
+        store.update_image_info("a", {"by": "another"})
+        try:
+            store.save_label("a", store.get_image_uri("a"), "locked", {})
+            refused = False
+        except OSError:
+            refused = True
+        print(json.dumps([store.list_images(), store.problems(), refused, store.get_label_info("a", "locked")]))
+    """,
+        public,
+    )
+    images, problems, refused, info = told
+    assert images == ["a"] and refused and info["kept"] == 1
+    assert any("labels/locked" in problem and "cannot be read" in problem for problem in problems)
