@@ -15,7 +15,7 @@ from monailabel.datastore.edit import Edit
 from monailabel.files import disk
 from monailabel.files.looks import Look, complete, look
 from monailabel.interfaces.exception import InvalidInputException
-from monailabel.models import IMAGE, State
+from monailabel.models import IMAGE, Item, State
 
 BATCH = 5_000  # files to a transaction, so that other writers get their turn
 
@@ -57,7 +57,7 @@ class _Reading:
     came: list[_File] = field(default_factory=list)
     problems: dict[str, tuple[str, bool]] = field(default_factory=dict)
     judged: set[str] = field(default_factory=set)  # image ids whose newest event is this scan's own
-    touched: bool = False  # the files are news themselves, even where their entries are the same
+    touched: set[str] | None = None  # of a look at single files: those that are news though their entries are the same
     unfinished: bool = False  # something in it could not be judged yet: it is to be read again
 
     @property
@@ -108,12 +108,18 @@ class Scan:
         again: set[str] = set()
         since = self._catalog.last_event()
         for tag, names in self._by_folder(paths):
-            reading = _Reading(tag, self._path(tag), None, touched=True)
-            known = self._known(tag, names)
-            entries = {n: seen.inode for n in {*names, *known} if (seen := look(os.path.join(reading.path, n)))}
-            self._compare(reading, {n: inode or 0 for n, inode in entries.items() if self._is_listed(n, tag)}, known)
+            items = self._items(tag, names)
+            path = self._path(tag)
+            shown = [n for n in {*names, *items} if self._is_listed(n, tag)]
+            seen = {n: facts for n in shown if (facts := look(f"{path}/{n}"))}
+            news = {n for n in names if n not in items or not _is_as_known(items[n], seen.get(n))}
+            reading = _Reading(tag, path, None, touched=news)
+            known = {name: _Known(i.image_id, i.state, i.inode) for name, i in items.items()}
+            self._compare(reading, {name: found.inode or 0 for name, found in seen.items()}, known)
             if self._take_in(reading, since):
                 again.update(os.path.join(reading.path, name) for name in names)
+            if reading.problems or (reading.came and not tag and self._catalog.problems()):
+                self.run()  # what cannot be taken in is noted by reading the folder, and images may end a problem
         return again
 
     def _by_folder(self, paths: set[str]) -> list[tuple[str, list[str]]]:
@@ -128,10 +134,11 @@ class Scan:
                 found.setdefault(os.path.basename(folder), []).append(name)
         return sorted(found.items())
 
-    def _known(self, tag: str, names: list[str]) -> dict[str, _Known]:
+    def _items(self, tag: str, names: list[str]) -> dict[str, Item]:
+        """Give what the catalog knows of the images or labels that these files may be, by visible name."""
         owner = self._owner(len(names)) if tag else lambda name: self._to_id(name)[0]
         items = [self._catalog.item(i, tag) for i in {owner(n) or "" for n in names if _is_text(n)}]
-        return {i.image_id + i.ext: _Known(i.image_id, i.state, i.inode) for i in items if i is not None}
+        return {i.image_id + i.ext: i for i in items if i is not None}
 
     def _is_listed(self, name: str, tag: str) -> bool:
         return not naming.is_hidden(name) and _is_text(name) and (bool(tag) or name not in self._own_names)
@@ -199,7 +206,8 @@ class Scan:
     def _compare(self, reading: _Reading, entries: dict[str, int], known: dict[str, _Known]) -> None:
         present = {name: k for name, k in known.items() if k.state is State.PRESENT}
         reading.gone = [k.image_id for name, k in present.items() if name not in entries]
-        new = [n for n, inode in entries.items() if reading.touched or n not in present or present[n].inode != inode]
+        touched = reading.touched or ()
+        new = [n for n, inode in entries.items() if n in touched or n not in present or present[n].inode != inode]
         taken = {k.image_id for name, k in present.items() if name in entries}
         owner = self._owner(len(new)) if reading.tag and new else None
         new.sort(key=lambda name: (self._extensions.rank(name), name))
@@ -281,7 +289,7 @@ class Scan:
                 reading.unfinished |= not all(judged)
             done += len(came)
             self._tell(f"taking in {reading.key}", done, len(reading.came))
-        if not reading.touched:
+        if reading.touched is None:
             self._record(reading)
         return reading.unfinished
 
@@ -356,6 +364,12 @@ def _trusted(path: str, stamp: tuple[int, int] | None) -> tuple[int, int] | None
     if stamp is None or time.time_ns() - stamp[0] < disk.clock_step_ns(path):
         return None
     return stamp
+
+
+def _is_as_known(item: Item, seen: Look | None) -> bool:
+    """Tell whether a file is just as the catalog says, as after a change of our own."""
+    known = Look(item.size, item.mtime_ns, item.inode, item.link)
+    return item.state is State.PRESENT and seen == known
 
 
 def _is_text(name: str) -> bool:

@@ -21,8 +21,8 @@ _BURST = 1_000  # more files than that are read in one pass over the folder
 class Watch:
     """A thread that takes in what happens in the folders of a store, until it is closed.
 
-    The system's queue of news loses what overflows it without a word, so each burst is followed by a refresh, which
-    costs nothing where it has nothing to find.
+    Single files are judged one by one, our own too, which costs no reading of a folder. The system's queue of news
+    loses what overflows it without a word, so a large burst is followed by a refresh.
     """
 
     def __init__(self, store: Store) -> None:
@@ -87,10 +87,10 @@ class Watch:
         return not name.startswith(".")
 
     def _take_in(self, paths: set[str]) -> None:
-        if not paths and self._due:
-            self._due = self._store.refresh()
         if len(paths) > _BURST:
-            self._due = self._store.refresh()
+            self._store.refresh()
+            self._due = True
         elif paths or self._again:
             self._again = self._store.take_in(paths | self._again)
-            self._due = self._due or bool(paths)
+        elif self._due:
+            self._due = self._store.refresh()
