@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from zipstream import ZIP_STORED, ZipStream
-
 from monailabel.files.folder import CHUNK
 from monailabel.interfaces.exception import ConflictException
 
@@ -36,6 +34,8 @@ class Archive:
     """The bytes of a ZIP file, made while they are read; nothing is compressed, for scans are already."""
 
     def __init__(self, members: list[Member], metadata: bytes) -> None:
+        from zipstream import ZIP_STORED, ZipStream  # half as much to import as all the rest, and seldom needed
+
         self._zip = ZipStream(compress_type=ZIP_STORED, sized=True)
         for member in members:
             self._zip.add(member, member.name, size=member.size)

@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Iterable
 from os import PathLike
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from monailabel import naming
 from monailabel.datastore import archive, history
@@ -17,10 +17,12 @@ from monailabel.datastore.reading import open_newest
 from monailabel.datastore.readonly import ReadOnly
 from monailabel.datastore.scan import Progress
 from monailabel.datastore.store import Options, Store
-from monailabel.datastore.watch import Watch
 from monailabel.interfaces.datastore import DefaultLabelTag
 from monailabel.interfaces.exception import ImageNotFoundException
 from monailabel.models import IMAGE, DataModel, ImageLabelModel, LocalDatastoreModel, State, plain
+
+if TYPE_CHECKING:
+    from monailabel.datastore.watch import Watch
 
 __all__ = ["DataModel", "ImageLabelModel", "LocalDatastore", "LocalDatastoreModel"]
 
@@ -81,7 +83,7 @@ class LocalDatastore(Beyond):
         )  # fmt: skip
         self._looking = ReadOnly(options) if read_only else None
         self._writing = None if read_only else Store(options)
-        self._watch = Watch(self._store) if auto_reload else None
+        self._watch = _watched(self._store) if auto_reload else None
         self._archives: list[str] = []
         self._finalizer = weakref.finalize(
             self, _close, self._watch, self._looking or self._writing, self._archives, os.getpid()
@@ -359,7 +361,13 @@ class LocalDatastore(Beyond):
         return path
 
 
-def _close(watch: Watch | None, opened: Store | ReadOnly | None, archives: list[str], pid: int) -> None:
+def _watched(store: Store) -> "Watch":
+    from monailabel.datastore.watch import Watch  # only those who watch pay for its import
+
+    return Watch(store)
+
+
+def _close(watch: "Watch | None", opened: Store | ReadOnly | None, archives: list[str], pid: int) -> None:
     if watch is not None:
         watch.close()
     if opened is not None:
