@@ -118,13 +118,13 @@ SELECT json_object(
 -- A document with the indent of two that datastore_v2.json has.
 SELECT json_pretty(:document, '  ');
 
--- name: files_of_images
--- What a scan compares the images' folder with.
-SELECT image_id, ext, state, inode FROM item WHERE tag = '';
+-- name: files
+-- Name, id and inode of the files that are in their places: what a scan compares a folder with.
+SELECT image_id || ext, image_id, inode FROM item WHERE tag = :tag AND state = 0;
 
--- name: files_of_tag
--- What a scan compares a tag's folder with.
-SELECT image_id, ext, state, inode FROM item WHERE tag = :tag;
+-- name: absent
+-- Name and id of the files of a folder that are missing.
+SELECT image_id || ext, image_id FROM item WHERE tag = :tag AND state = 1;
 
 -- name: tags
 -- Every tag that a label ever had.

@@ -235,9 +235,13 @@ class SqliteCatalog:
         """Give every tag that a label ever had."""
         return [row[0] for row in self._all("tags")]
 
-    def files(self, tag: str) -> list[tuple[Any, ...]]:
-        """Give what a scan compares a folder with."""
-        return self._all("files_of_images") if not tag else self._all("files_of_tag", tag=tag)
+    def files(self, tag: str) -> dict[str, tuple[str, int | None]]:
+        """Give id and inode of a folder's files by name: what a scan compares it with."""
+        return {name: (image_id, inode) for name, image_id, inode in self._all("files", tag=tag)}
+
+    def absent(self, tag: str) -> dict[str, str]:
+        """Give the ids of a folder's missing files by name."""
+        return dict(self._all("absent", tag=tag))
 
     def folders(self) -> dict[str, tuple[int, int]]:
         """Give time stamp and inode of each folder as they were before it was last read."""

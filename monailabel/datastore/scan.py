@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from monailabel import naming
@@ -24,15 +25,6 @@ T = TypeVar("T")
 _FEW = 50  # files whose images are asked for one by one
 
 Progress = Callable[[str, int, int | None], None]
-
-
-@dataclass(slots=True)
-class _Known:
-    """What the catalog knows of a visible file."""
-
-    image_id: str
-    state: State
-    inode: int | None
 
 
 @dataclass(slots=True)
@@ -114,8 +106,9 @@ class Scan:
             seen = {n: facts for n in shown if (facts := look(f"{path}/{n}"))}
             news = {n for n in names if n not in items or not _is_as_known(items[n], seen.get(n))}
             reading = _Reading(tag, path, None, touched=news)
-            known = {name: _Known(i.image_id, i.state, i.inode) for name, i in items.items()}
-            self._compare(reading, {name: found.inode or 0 for name, found in seen.items()}, known)
+            present = {n: (i.image_id, i.inode) for n, i in items.items() if i.state is State.PRESENT}
+            absent = {n: i.image_id for n, i in items.items() if i.state is State.MISSING}
+            self._compare(reading, {n: facts.inode or 0 for n, facts in seen.items()}, present, absent.copy)
             if self._take_in(reading, since):
                 again.update(os.path.join(reading.path, name) for name in names)
             if reading.problems or (reading.came and not tag and self._catalog.problems()):
@@ -177,11 +170,7 @@ class Scan:
             reading.problems["."] = (f"the folder cannot be read ({error.strerror})".lower(), False)
             reading.unfinished = True
             return reading
-        known = {
-            image_id + ext: _Known(image_id, State(state), inode)
-            for image_id, ext, state, inode in self._catalog.files(tag)
-        }
-        self._compare(reading, entries, known)
+        self._compare(reading, entries, self._catalog.files(tag), partial(self._catalog.absent, tag))
         return reading
 
     def _path(self, tag: str) -> str:
@@ -203,18 +192,29 @@ class Scan:
                     found[name] = entry.inode()
         return found
 
-    def _compare(self, reading: _Reading, entries: dict[str, int], known: dict[str, _Known]) -> None:
-        present = {name: k for name, k in known.items() if k.state is State.PRESENT}
-        reading.gone = [k.image_id for name, k in present.items() if name not in entries]
-        touched = reading.touched or ()
-        new = [n for n, inode in entries.items() if n in touched or n not in present or present[n].inode != inode]
-        taken = {k.image_id for name, k in present.items() if name in entries}
-        owner = self._owner(len(new)) if reading.tag and new else None
+    def _compare(
+        self,
+        reading: _Reading,
+        entries: dict[str, int],
+        present: dict[str, tuple[str, int | None]],
+        absent: Callable[[], dict[str, str]],
+    ) -> None:
+        """Find what is gone and what is new beside what the catalog knows to be `present` and `absent`."""
+        reading.gone = [image_id for name, (image_id, _) in present.items() if name not in entries]
+        touched, unknown = reading.touched or (), (None, None)
+        new = [n for n, inode in entries.items() if n in touched or present.get(n, unknown)[1] != inode]
+        if not new:
+            return
+        taken = {image_id for name, (image_id, _) in present.items() if name in entries}
+        missing = absent()
+        owner = self._owner(len(new)) if reading.tag else None
         new.sort(key=lambda name: (self._extensions.rank(name), name))
         for done, name in enumerate(new):
             self._tell(f"reading {reading.key}", done, len(new))
-            row = known.get(name)
-            self._consider(reading, name, row, owner, taken)
+            if name in present:
+                self._note(reading, name, present[name][0])
+            else:
+                self._consider(reading, name, missing.get(name), owner, taken)
         whole = complete({f"{reading.path}/{file.name}": file.seen for file in reading.came})
         reading.unfinished = len(whole) < len(reading.came)  # somebody still writes the others
         reading.came = [file for file in reading.came if f"{reading.path}/{file.name}" in whole]
@@ -223,12 +223,12 @@ class Scan:
         self,
         reading: _Reading,
         name: str,
-        row: _Known | None,
-        owner: "Callable[[str], str | None] | None",
+        image_id: str | None,
+        owner: Callable[[str], str | None] | None,
         taken: set[str],
     ) -> None:
-        """Decide about one file that is new in its folder, or has another inode."""
-        if row is None or row.state is State.REMOVED:
+        """Decide about a file that is new in its folder; `image_id` is whose it was before it went missing."""
+        if image_id is None:
             if not self._extensions.take(name):
                 return
             image_id = (owner(name) or "") if owner else self._to_id(name)[0]
@@ -237,17 +237,17 @@ class Scan:
                 return
             if not self._is_safe(reading, name, image_id):
                 return
-        else:
-            image_id = row.image_id
-        if image_id in taken and (row is None or row.state is not State.PRESENT):
+        if image_id in taken:
             reading.problems[name] = (f"another file has the id {image_id!r} already; rename one of the two", False)
-            return
-        path = os.path.join(reading.path, name)
-        seen = look(path)
-        if seen is None:
-            return
-        taken.add(image_id)
-        reading.came.append(_File(name, image_id, name[len(image_id) :], seen))
+        elif self._note(reading, name, image_id):
+            taken.add(image_id)
+
+    def _note(self, reading: _Reading, name: str, image_id: str) -> bool:
+        """Note a file that may have to be taken in; tell whether it is there and regular."""
+        seen = look(f"{reading.path}/{name}")
+        if seen is not None:
+            reading.came.append(_File(name, image_id, name[len(image_id) :], seen))
+        return seen is not None
 
     def _is_safe(self, reading: _Reading, name: str, image_id: str) -> bool:
         try:
