@@ -25,6 +25,7 @@ CREATE TABLE item (
 ) STRICT;
 CREATE UNIQUE INDEX item_name ON item (image_id, tag);
 CREATE INDEX item_inode ON item (inode);
+CREATE INDEX item_touched ON item (seq);
 CREATE INDEX item_listing ON item (tag, listed, born, image_id);
 CREATE INDEX item_unlabelled ON item (born, image_id) WHERE tag = '' AND listed = 1 AND final = 0;
 CREATE INDEX item_waiting ON item (handed, born, image_id) WHERE tag = '' AND listed = 1 AND final = 0;
@@ -76,6 +77,13 @@ CREATE TABLE mark (
     out_token   TEXT,                     -- under which that is kept
     out_version INTEGER                   -- which version we take it for
 ) STRICT;
+
+-- Kept bytes that nobody may have any more: their rows are gone, and their files go next.
+CREATE TABLE doomed (
+    token  TEXT    PRIMARY KEY,
+    tag    TEXT    NOT NULL,              -- '' : in the history of the images, else of the labels
+    sha256 TEXT    NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- How many images (tag '') and labels of each tag are listed.
 CREATE TABLE tally (

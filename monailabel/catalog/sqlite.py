@@ -14,7 +14,7 @@ from monailabel.catalog.transaction import Transaction
 from monailabel.interfaces.exception import DamagedDatastoreException
 from monailabel.models import Item, Mark, State
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _REMEMBERED = 8  # lists of all images, by tag and structures
 
 
@@ -63,8 +63,9 @@ class SqliteCatalog:
                 "update monailabel-datastore"
             )
         with self._immediate(connection):
-            for number in range(connection.pragma("user_version") + 1, SCHEMA_VERSION + 1):
-                connection.execute(_migration(number)).get
+            found = connection.pragma("user_version")  # another process may have been faster
+            for step in schema_steps(found):
+                connection.execute(step).get
             connection.pragma("user_version", SCHEMA_VERSION)
 
     @contextmanager
@@ -278,9 +279,11 @@ def _json_or_none(values: list[str] | None) -> str | None:
     return None if values is None else json.dumps(values)
 
 
-def _migration(number: int) -> str:
+def schema_steps(found: int) -> list[str]:
+    """Give the SQL that leads from a schema's number to the present one: from nothing, the whole of it."""
     folder = files(__package__)
-    path = folder / "schema.sql" if number == 1 else next(
-        p for p in (folder / "migrations").iterdir() if p.name.startswith(f"{number:04d}_")
-    )  # fmt: skip
-    return path.read_text(encoding="utf-8")
+    steps = sorted(
+        (p for p in (folder / "migrations").iterdir() if p.name.endswith(".sql")), key=lambda path: path.name
+    )
+    paths = steps[found:] if found else [folder / "schema.sql"]
+    return [path.read_text(encoding="utf-8") for path in paths]
