@@ -98,6 +98,11 @@ class Item:
     seq: int  # the event that last touched it
     mark: int | None = None  # the change of this file that may not be published yet
 
+    def etag(self, size: int, mtime_ns: int) -> str:
+        """Give what names the bytes of a file of that size and time: the SHA-256 where it is known to be theirs."""
+        same = (size, mtime_ns) == (self.size, self.mtime_ns)  # else another program changed the file in place
+        return self.sha256 if same and self.sha256 else f"{self.version}-{size}-{mtime_ns}"
+
 
 @dataclass(slots=True)
 class Event:
@@ -105,13 +110,30 @@ class Event:
 
     actor: str
     authenticated: bool
-    action: str  # added, replaced, removed, restored, updated, found, missing, back, changed, set
+    action: (
+        str  # added, replaced, removed, restored, updated, refused, pruned, purged, set; found, missing, back, changed
+    )
     image_id: str = ""
     tag: str = ""
     version: int | None = None
     before: str | None = None  # SHA-256 of the bytes
     after: str | None = None
     content: dict[str, Any] | None = None  # ext, old and new info
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An earlier version whose bytes the history keeps."""
+
+    item: int
+    image_id: str
+    tag: str
+    version: int
+    token: str  # under which the history keeps it
+    sha256: str | None  # None: it was a link
+    size: int | None  # bytes
+    made_at: int  # milliseconds since 1970
+    out_at: int  # when it was replaced or removed
 
 
 @dataclass(slots=True)

@@ -210,6 +210,52 @@ WHERE i.image_id = :image_id AND i.tag = :tag ORDER BY v.number;
 UPDATE version SET kept = :kept, sha256 = coalesce(:sha256, sha256), size = coalesce(:size, size)
 WHERE item = :item AND number = :number;
 
+-- name: kept_versions
+-- The versions that the history keeps, and when each was replaced or removed; of each item the newest first.
+SELECT i.id, i.image_id, i.tag, v.number, v.kept, v.sha256, v.size, made.time,
+       (SELECT time FROM event WHERE seq = coalesce(
+           iif(v.number = i.version AND i.state = 2, i.seq, NULL),
+           (SELECT n.seq FROM version n JOIN event e ON e.seq = n.seq
+            WHERE n.item = v.item AND n.number > v.number AND e.action <> 'refused' ORDER BY n.number LIMIT 1),
+           v.seq))
+FROM version v JOIN item i ON i.id = v.item JOIN event made ON made.seq = v.seq
+WHERE v.kept <> '' AND (:image_id IS NULL OR i.image_id = :image_id) AND (:tag IS NULL OR i.tag = :tag)
+ORDER BY v.item, v.number DESC;
+
+-- name: kept_total
+-- How many versions the history keeps, and their bytes.
+SELECT count(*), coalesce(sum(size), 0) FROM version WHERE kept <> '';
+
+-- name: doom
+-- Note kept bytes that are to be removed.
+INSERT INTO doomed (token, tag, sha256) VALUES (:token, :tag, :sha256) ON CONFLICT (token) DO NOTHING;
+
+-- name: doom_image
+-- Note all kept bytes of an image and its labels as to be removed.
+INSERT INTO doomed (token, tag, sha256)
+SELECT v.kept, i.tag, coalesce(v.sha256, 'link') FROM item i JOIN version v ON v.item = i.id
+WHERE i.image_id = :image_id AND v.kept <> '' ON CONFLICT (token) DO NOTHING;
+
+-- name: doomed
+-- The kept bytes that are to be removed.
+SELECT token, tag, sha256 FROM doomed;
+
+-- name: undoom
+-- They are removed.
+DELETE FROM doomed WHERE token IN (SELECT value FROM json_each(:tokens));
+
+-- name: erase_events
+-- Erase the content of an image's events; the chain holds its salted digest and closes without.
+UPDATE event SET content = NULL, salt = x'' WHERE image_id = :image_id;
+
+-- name: erase_items
+-- Erase the infos of an image and its labels.
+UPDATE item SET info = '{}', handed = 0, seq = :seq WHERE image_id = :image_id;
+
+-- name: erase_versions
+-- Forget where the bytes of an image's and its labels' versions lay.
+UPDATE version SET kept = '', link = NULL WHERE item IN (SELECT id FROM item WHERE image_id = :image_id);
+
 -- name: read_version
 -- Note the checksum of a version whose bytes were read.
 UPDATE version SET sha256 = :sha256 WHERE item = :item AND number = :number AND sha256 IS NULL;
@@ -262,6 +308,10 @@ SELECT image_id, tag, version FROM item WHERE id = :id;
 -- name: last_event
 -- Number and chain of the newest event.
 SELECT seq, chain FROM event ORDER BY seq DESC LIMIT 1;
+
+-- name: last_event_at
+-- The number of the newest event up to a time.
+SELECT coalesce(max(seq), 0) FROM event WHERE time <= :time;
 
 -- name: put_event
 -- Append an event.

@@ -72,7 +72,7 @@ CREATE TABLE mark (
     staged      TEXT,                     -- the file that waits; NULL for a removal
     inode       INTEGER,                  -- by which the waiting file is known from one that came out in its stead,
     sha256      TEXT,                     -- and where the folder was copied, so that inodes changed, by this
-    name        TEXT    NOT NULL,         -- the visible name it goes to, or that goes
+    name        TEXT    NOT NULL,         -- the visible name it goes to, or that goes; '' : it goes to the history unseen
     out_name    TEXT,                     -- the visible name that must go
     out_token   TEXT,                     -- under which that is kept
     out_version INTEGER                   -- which version we take it for

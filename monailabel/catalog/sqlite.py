@@ -12,7 +12,7 @@ import apsw
 from monailabel.catalog.connections import Connections
 from monailabel.catalog.transaction import Transaction
 from monailabel.interfaces.exception import DamagedDatastoreException
-from monailabel.models import Item, Mark, State
+from monailabel.models import Item, Kept, Mark, State
 
 SCHEMA_VERSION = 2
 _REMEMBERED = 8  # lists of all images, by tag and structures
@@ -200,6 +200,10 @@ class SqliteCatalog:
         row = self._get("last_event")
         return row[0] if row else 0
 
+    def last_event_at(self, time: int) -> int:
+        """Give the number of the newest event up to a time in milliseconds since 1970, 0 before the first."""
+        return int(self._get("last_event_at", time=time))
+
     def events(self, after: int, limit: int, image_id: str | None) -> list[tuple[Any, ...]]:
         """Give events in order."""
         if image_id is None:
@@ -209,6 +213,25 @@ class SqliteCatalog:
     def versions(self, image_id: str, tag: str) -> list[tuple[Any, ...]]:
         """Give all versions of an item with the events that made them."""
         return self._all("versions", image_id=image_id, tag=tag)
+
+    def kept_versions(self, image_id: str | None, tag: str | None) -> list[Kept]:
+        """Give the versions that the history keeps (of an image, of a tag), of each item the newest first."""
+        return [Kept(*row) for row in self._all("kept_versions", image_id=image_id, tag=tag)]
+
+    def kept_total(self) -> tuple[int, int]:
+        """Give how many versions the history keeps, and their bytes."""
+        count, size = self._get("kept_total")
+        return count, size
+
+    def doomed(self) -> list[tuple[str, str, str]]:
+        """Give token, tag and SHA-256 (or `link`) of the kept bytes that are to be removed."""
+        return self._all("doomed")
+
+    def compact(self) -> None:
+        """Rewrite the database without what was erased from it, and empty its log."""
+        with self.reading() as connection:
+            connection.execute("VACUUM").get
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").get
 
     def last_info(self, image_id: str, tag: str, version: int) -> str | None:
         """Give the content of the last event that speaks of a version."""

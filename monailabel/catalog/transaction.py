@@ -10,7 +10,7 @@ from typing import Any
 
 import apsw
 
-from monailabel.models import Event, Item, Mark, State
+from monailabel.models import Event, Item, Kept, Mark, State
 
 FIRST_CHAIN = bytes(32)
 _ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
@@ -128,6 +128,22 @@ class Transaction:
     def read_version(self, rowid: int, number: int, sha256: str) -> None:
         """Note the checksum of a file whose bytes were read."""
         self._get("read_version", item=rowid, number=number, sha256=sha256)
+
+    def prune_version(self, version: Kept) -> None:
+        """Note that a version's kept bytes are to be removed."""
+        self.keep_version(version.item, version.version, "")
+        self._get("doom", token=version.token, tag=version.tag, sha256=version.sha256 or "link")
+
+    def undoom(self, tokens: list[str]) -> None:
+        """Note that kept bytes are removed."""
+        self._get("undoom", tokens=json.dumps(tokens))
+
+    def erase(self, image_id: str) -> None:
+        """Erase what the catalog knows of an image and its labels; their bytes are to be removed, their events stay."""
+        self._get("doom_image", image_id=image_id)
+        for query in ("erase_events", "erase_versions"):
+            self._get(query, image_id=image_id)
+        self._get("erase_items", image_id=image_id, seq=self.next_seq)
 
     def set_info(self, rowid: int, info: dict[str, Any], seq: int) -> None:
         """Write an item's info."""

@@ -163,8 +163,9 @@ def _require_label(datastore: "LocalDatastore", image_id: str, tag: str) -> None
 
 def _newest(datastore: "LocalDatastore", image_id: str, tag: str) -> int:
     """Give the newest version of a label whose bytes are kept and which is not the present one."""
-    versions = datastore.label_versions(image_id, tag)
-    kept = [int(version["version"]) for version in versions if version["kept"] and not version["current"]]
-    if not kept:
+    from monailabel.datastore.history import last_kept
+
+    last = last_kept(datastore.label_versions(image_id, tag), earlier=True)
+    if last is None:
         raise LabelNotFoundException(f"no earlier version of {_named(image_id, tag)} is kept")
-    return kept[-1]
+    return last

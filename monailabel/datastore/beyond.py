@@ -3,17 +3,21 @@
 import os
 import time
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from datetime import datetime, timedelta
 from os import PathLike
 from typing import Any
 
 from monailabel import naming
 from monailabel.datastore import actor as acting
+from monailabel.datastore import as_of as past
 from monailabel.datastore import history, strategy
 from monailabel.datastore.archive import Archive, Member, pick
+from monailabel.datastore.as_of import AsOf
 from monailabel.datastore.change import enter
 from monailabel.datastore.edit import Edit, visible_name
+from monailabel.datastore.erasing import SHOWN, prunable
 from monailabel.datastore.reading import OpenFile, open_newest
 from monailabel.datastore.store import Store
 from monailabel.files.folder import Staged, digest
@@ -25,11 +29,15 @@ from monailabel.interfaces.exception import (
     InvalidInputException,
     LabelNotFoundException,
     ReadOnlyException,
+    VersionConflictException,
 )
 from monailabel.models import IMAGE
 
 Source = str | PathLike[str] | Staged
 """A file to take in: its path, or one that was staged."""
+
+IfMatch = str | Collection[str] | None
+"""The ETag (or several) that the newest version must have; `*` for any, `()` where there must be none yet."""
 
 
 class Beyond(Datastore):
@@ -83,20 +91,29 @@ class Beyond(Datastore):
                 f"the datastore {os.path.basename(self.path)!r} is read-only; open it without read_only to change it"
             )
 
-    def _put(self, image_id: str, tag: str, ext: str, source: Source, info: dict[str, Any]) -> str:
+    def _put(
+        self, image_id: str, tag: str, ext: str, source: Source, info: dict[str, Any], if_match: IfMatch = None
+    ) -> str:
         name = naming.new_file("label" if tag else "image id", image_id, ext)
         if not tag and name in (os.path.basename(self._store.snapshot.path), "labels"):
             raise InvalidInputException(f"image id {image_id!r} refused: {name!r} is the datastore's own")
         info |= {"ts": int(time.time()), "name": self._filename(image_id, ext)}
         target = self._store.changes.folder(tag).path(visible_name(image_id, tag, ext))
-        if not isinstance(source, Staged) and _is_same(source, target):
+        if if_match is None and not isinstance(source, Staged) and _is_same(source, target):
             return self._register(image_id, tag, ext, target, info)
         self._refuse_read_only()
         with self._staged(source, tag) as staged, self._change() as edit:
             if tag:
                 edit.image(image_id)
-            edit.put(image_id, tag, ext, staged, info)
-        return image_id
+            if if_match is None or edit.is_at(image_id, tag, (if_match,) if isinstance(if_match, str) else if_match):
+                edit.put(image_id, tag, ext, staged, info)
+                return image_id
+            number = edit.set_aside(image_id, tag, ext, staged, info)
+        raise VersionConflictException(
+            f"{_named(image_id, tag)} is not at the version that you know: somebody saved another one meanwhile; "
+            f"what you sent is kept as version {number}, which can be fetched and restored",
+            number,
+        )
 
     def _register(self, image_id: str, tag: str, ext: str, path: str, info: dict[str, Any]) -> str:
         """Take in a file that lies in its place already."""
@@ -203,6 +220,12 @@ class Beyond(Datastore):
         """Give what happened after the event of that number, in order."""
         return history.events(self._store.catalog, after, limit, image_id)
 
+    def _cases_as_of(self, as_of: AsOf) -> list[dict[str, str]]:
+        """Give image and final label of every case that was labelled at an earlier moment."""
+        store = self._store
+        shown = past.Shown(store.settled(), store.changes, os.path.join(store.state, SHOWN))
+        return past.cases(store.catalog, as_of, DefaultLabelTag.FINAL.value, shown.path)
+
     def label_versions(self, image_id: str, tag: str) -> list[dict[str, Any]]:
         """Give every version of a label, the oldest first."""
         return history.versions(self._store.settled(), text_of(image_id), naming.tag(tag))
@@ -223,11 +246,37 @@ class Beyond(Datastore):
 
         The labels that were removed together with an image come back with it. Raises ImageNotFoundException.
         """
-        known = [v["version"] for v in self.image_versions(image_id) if v["kept"]]
-        if not known:
+        last = history.last_kept(self.image_versions(image_id))
+        if last is None:
             raise ImageNotFoundException(f"image {image_id!r} not found, nor any version of it that was kept")
         labels = history.removed_with(self._store.settled(), image_id)
-        return self._restore(image_id, {IMAGE: known[-1] if version is None else version, **labels})
+        return self._restore(image_id, {IMAGE: last if version is None else version, **labels})
+
+    def prune(
+        self,
+        *,
+        older_than: timedelta | datetime | None = None,
+        keep: int | None = None,
+        image_id: str | None = None,
+        tag: str | None = None,
+        dry_run: bool = False,
+    ) -> list[dict[str, Any]]:
+        """Remove the bytes of earlier versions for good, and give what was removed (or, `dry_run`, would be).
+
+        Those go that were replaced or removed before `older_than` (an age or a moment), all but the newest `keep` of
+        each image and label: with `keep=0` what was removed cannot be restored. `image_id` and `tag` (`""` for images)
+        limit it. What is present is never touched. Raises InvalidInputException where neither limit is said.
+        """
+        found = prunable(self._store.settled(), older_than, keep, image_id, tag)
+        if not dry_run:
+            self._refuse_read_only()
+            found = self._store.erasing.prune(found, acting.acting(self._actor))
+        return [history.kept(version) for version in found]
+
+    def _purge(self, image_id: str) -> None:
+        """Erase an image, its labels and all their versions, and what our own copies of the catalog say of them."""
+        self._refuse_read_only()
+        self._store.purge(image_id, acting.acting(self._actor))
 
     def _restore(self, image_id: str, versions: dict[str, int]) -> int:
         """Put back versions of an image and its labels, all in one change; give the number of the first's new one."""
@@ -247,6 +296,10 @@ class Beyond(Datastore):
 def base_name(source: Source) -> str:
     """Give the last part of a source's name."""
     return naming.file_name(source.name if isinstance(source, Staged) else os.fspath(source))
+
+
+def _named(image_id: str, tag: str) -> str:
+    return f"label {tag!r} of image {image_id!r}" if tag else f"image {image_id!r}"
 
 
 def _is_same(source: str | PathLike[str], target: str) -> bool:

@@ -72,6 +72,12 @@ class Changes:
                 self._publish_all(edit.marks)
             enter("done")
 
+    @contextmanager
+    def begin_quietly(self) -> Iterator[Transaction]:
+        """Write rows that are no change of anything that people see."""
+        with self._lock, self._catalog.transaction() as transaction:
+            yield transaction
+
     def settle(self, actor: Actor) -> None:
         """Finish what is unfinished, without a change of one's own."""
         if not self._private and self._catalog.marks():
@@ -115,8 +121,10 @@ class Changes:
     def _publish(self, mark: Mark, *, again: bool = True) -> list[Came]:
         """Put a change's files in their places; `again` where somebody may have begun to."""
         folder = self.folder(mark.tag)
-        if mark.staged:
+        if mark.staged and mark.name:
             folder.put(mark.staged, mark.inode, mark.sha256, mark.name)
+        elif mark.staged:
+            folder.set_aside(mark.staged)
         if mark.out_name and mark.out_token and mark.out_token != mark.staged:
             folder.withdraw(mark.out_name, mark.out_token, again=again)
         tokens = dict.fromkeys(t for t in (mark.staged, mark.out_token) if t)

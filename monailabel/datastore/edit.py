@@ -3,7 +3,7 @@
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
@@ -11,9 +11,9 @@ from monailabel import naming
 from monailabel.catalog.transaction import Transaction
 from monailabel.datastore.actor import UNKNOWN, Actor
 from monailabel.files.folder import Folder, Staged
-from monailabel.files.looks import Look
+from monailabel.files.looks import Look, look
 from monailabel.interfaces.exception import ConflictException, ImageNotFoundException, LabelNotFoundException
-from monailabel.models import IMAGE, Event, Item, Mark, State
+from monailabel.models import IMAGE, Event, Item, Kept, Mark, State
 
 
 def visible_name(image_id: str, tag: str, ext: str) -> str:
@@ -80,6 +80,33 @@ class Edit:
         staged.taken = True
         return item.version
 
+    def is_at(self, image_id: str, tag: str, etags: Collection[str]) -> bool:
+        """Tell whether the newest version has one of these ETags (`*`: any); for no ETag, whether there is none."""
+        item = self.rows.item(image_id, tag)
+        if item is None or not item.listed:
+            return not etags
+        seen = look(self.path(image_id, tag, item.ext))
+        etag = item.etag(seen.size or 0, seen.mtime_ns or 0) if seen else item.sha256
+        return "*" in etags or etag in etags
+
+    def set_aside(self, image_id: str, tag: str, ext: str, staged: Staged, info: dict[str, Any]) -> int:
+        """Keep a staged file as a version that is not shown, and give its number."""
+        old = self.rows.item(image_id, tag)
+        self._check_free(old)
+        number = self.rows.next_version(image_id, tag) if old else 1
+        before = old.sha256 if old and old.state is State.PRESENT else None
+        aside = Item(
+            0, image_id, tag, ext, info, State.REMOVED, False, number, staged.sha256, staged.size, staged.mtime_ns,
+            None, None, 0,
+        )  # fmt: skip
+        aside.seq = self._say(self._actor, "refused", aside, before, staged.sha256, {"ext": ext, "new": info})
+        aside.rowid = old.rowid if old else self.rows.put_item(aside, None)
+        image = self.rows.item(image_id, IMAGE) if tag else None
+        self.rows.put_version(aside, made_for=image.version if image else None)
+        self._mark(Mark(aside.seq, aside.rowid, tag, staged.token, None, None, "", None, staged.token, number))
+        staged.taken = True
+        return number
+
     def register(self, image_id: str, tag: str, ext: str, look: Look, sha256: str, info: dict[str, Any]) -> int:
         """Add an image or label whose file lies in its place already."""
         old = self.rows.item(image_id, tag)
@@ -111,6 +138,26 @@ class Edit:
         """Give an image or label another info."""
         content = {"old": item.info, "new": info}
         self.rows.set_info(item.rowid, info, self._say(self._actor, "updated", item, item.sha256, item.sha256, content))
+
+    def prune(self, version: Kept) -> bool:
+        """Have the bytes of an earlier version removed; False where somebody did already."""
+        row = self.rows.version(version.item, version.version)
+        if row is None or row[6] != version.token:
+            return False
+        before, content = version.sha256, {"size": version.size}
+        self.rows.event(
+            Event(
+                self._actor.name, self._actor.authenticated, "pruned", version.image_id, version.tag, version.version,
+                before, None, content,
+            )
+        )  # fmt: skip
+        self.rows.prune_version(version)
+        return True
+
+    def purge(self, image_id: str) -> None:
+        """Have all bytes of a removed image and its labels removed, and erase what is known of them."""
+        self.rows.erase(image_id)
+        self.rows.event(Event(self._actor.name, self._actor.authenticated, "purged", image_id))
 
     def set(self, name: str, value: str) -> None:
         """Set the datastore's name or description."""

@@ -12,7 +12,7 @@ from monailabel.datastore.edit import visible_name
 from monailabel.datastore.reading import open_newest
 from monailabel.files.folder import digest
 from monailabel.interfaces.exception import ConflictException, LabelNotFoundException
-from monailabel.models import IMAGE, State
+from monailabel.models import IMAGE, Kept, State
 
 ALL = 2**62
 
@@ -46,6 +46,21 @@ def versions(catalog: SqliteCatalog, image_id: str, tag: str) -> list[dict[str, 
             }
         )  # fmt: skip
     return result
+
+
+def kept(version: Kept) -> dict[str, Any]:
+    """Describe a version that the history keeps."""
+    return {
+        "image": version.image_id, "tag": version.tag, "version": version.version, "size": version.size,
+        "sha256": version.sha256, "time": moment(version.made_at), "until": moment(version.out_at),
+    }  # fmt: skip
+
+
+def last_kept(versions: list[dict[str, Any]], *, earlier: bool = False) -> int | None:
+    """Give the number of the newest version that was ever shown and is kept (and is not the present one)."""
+    known = [v for v in versions if v["kept"] and not (earlier and v["current"])]
+    shown = [v for v in known if v["action"] != "refused"]
+    return int((shown or known)[-1]["version"]) if known else None
 
 
 def path_of(catalog: SqliteCatalog, changes: Changes, image_id: str, tag: str, version: int) -> tuple[str, str, str]:

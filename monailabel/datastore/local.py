@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from monailabel import naming
 from monailabel.datastore import archive, history
-from monailabel.datastore.beyond import Beyond, Source, base_name, structures_of, text_of
+from monailabel.datastore import as_of as past
+from monailabel.datastore.as_of import AsOf
+from monailabel.datastore.beyond import Beyond, IfMatch, Source, base_name, structures_of, text_of
 from monailabel.datastore.objects import Objects
 from monailabel.datastore.reading import open_newest
 from monailabel.datastore.readonly import ReadOnly
@@ -143,33 +145,57 @@ class LocalDatastore(Beyond):
 
     # -- changing ------------------------------------------------------------------------------------------------------
 
-    def add_image(self, image_id: str | None, image_filename: Source, image_info: dict[str, Any] | None) -> str:
+    def add_image(
+        self,
+        image_id: str | None,
+        image_filename: Source,
+        image_info: dict[str, Any] | None,
+        *,
+        if_match: IfMatch = None,
+    ) -> str:
         """Add an image from a file, or replace the one of that id, and give its id.
 
         Without an id the file's name decides it. A replaced image keeps its labels, and its bytes stay in the history.
-        Raises InvalidInputException for an id or info that is refused.
+        Raises InvalidInputException for an id or info that is refused, VersionConflictException where the image is not
+        at the version that `if_match` names: what was sent is then kept as a version that is not shown.
         """
         id, ext = self._to_id(base_name(image_filename))
         image_id = naming.image_id(image_id or id)
-        return self._put(image_id, IMAGE, ext, image_filename, plain(image_info))
+        return self._put(image_id, IMAGE, ext, image_filename, plain(image_info), if_match)
 
     def save_label(
-        self, image_id: str, label_filename: Source, label_tag: str, label_info: dict[str, Any] | None
+        self,
+        image_id: str,
+        label_filename: Source,
+        label_tag: str,
+        label_info: dict[str, Any] | None,
+        *,
+        if_match: IfMatch = None,
     ) -> str:
         """Save a label of an image from a file and give the label's id; the bytes before stay in the history.
 
-        Raises ImageNotFoundException, InvalidInputException for a tag or info that is refused.
+        Raises ImageNotFoundException, InvalidInputException for a tag or info that is refused, and
+        VersionConflictException where the label is not at the version that `if_match` names: what was sent is then kept
+        as a version that is not shown.
         """
         _, ext = self._to_id(base_name(label_filename))
         image_id, tag = naming.image_id(image_id), naming.tag(label_tag)
         info = plain(label_info)
         if not self._store.catalog.listed(image_id, IMAGE):
             raise ImageNotFoundException(f"image {image_id!r} not found")
-        return self._put(image_id, tag, ext, label_filename, info)
+        return self._put(image_id, tag, ext, label_filename, info, if_match)
 
-    def remove_image(self, image_id: str) -> None:
-        """Remove an image and all its labels; the history keeps their bytes. Raises ImageNotFoundException."""
+    def remove_image(self, image_id: str, *, purge: bool = False) -> None:
+        """Remove an image and all its labels; the history keeps their bytes. Raises ImageNotFoundException.
+
+        `purge` erases them for good, and what is known of them, also of an image that was removed before: the bytes of
+        all versions, the infos, the content of the events. What was copied elsewhere (backups, documents set aside) is
+        named in a warning.
+        """
         image_id = naming.image_id(image_id)
+        if purge:
+            self._purge(image_id)
+            return
         with self._change() as edit:
             edit.image(image_id)
             for tag, state in sorted(edit.rows.rows_of(image_id), key=lambda row: row[0] != IMAGE):
@@ -333,11 +359,16 @@ class LocalDatastore(Beyond):
         """Give the id of an image's label of that tag, `""` if there is none."""
         return self.get_labels_by_image_id(image_id).get(text_of(tag), "")
 
-    def datalist(self, full_path: bool = True) -> list[dict[str, Any]]:
-        """Give image and final label of every labelled case, as real paths or relative to the datastore's folder."""
+    def datalist(self, full_path: bool = True, *, as_of: AsOf | None = None) -> list[dict[str, Any]]:
+        """Give image and final label of every labelled case, as real paths or relative to the datastore's folder.
+
+        `as_of` gives the cases and the bytes of an earlier moment: the number of its last event, or a time. A version
+        that is still the newest is named by its visible path. Raises InvalidInputException for a moment that was not
+        yet, ConflictException where a version of that moment was not kept.
+        """
         store, tag = self._store, DefaultLabelTag.FINAL.value
-        result = []
-        for image_id, image_ext, label_ext, mark in store.catalog.pairs(tag):
+        result = [] if as_of is None else self._cases_as_of(as_of)
+        for image_id, image_ext, label_ext, mark in store.catalog.pairs(tag) if as_of is None else ():
             image = store.real_path(image_id, IMAGE, image_ext, mark)
             label = store.real_path(image_id, tag, label_ext, mark)
             result.append({"image": image, "label": label})
@@ -345,8 +376,13 @@ class LocalDatastore(Beyond):
             result = [{role: os.path.relpath(path, self.path) for role, path in case.items()} for case in result]
         return result
 
-    def json(self) -> dict[str, Any]:
-        """Give the document datastore_v2.json."""
+    def json(self, *, as_of: AsOf | None = None) -> dict[str, Any]:
+        """Give the document datastore_v2.json, as it is or as it was after an event (its number) or at a time.
+
+        Raises InvalidInputException for a moment that was not yet.
+        """
+        if as_of is not None:
+            return past.document(self._store.catalog, as_of)
         document: dict[str, Any] = json.loads(self._store.catalog.document())
         return document
 

@@ -45,7 +45,7 @@ def locate(catalog: SqliteCatalog, changes: Changes, image_id: str, tag: str, ex
     """Give the path of a file: its visible one, or where it waits while its change is under way."""
     folder = changes.folder(tag)
     pending = catalog.mark(mark) if mark is not None else None
-    if pending and pending.staged and folder.waits(pending.staged, pending.inode, pending.sha256):
+    if pending and pending.staged and pending.name and folder.waits(pending.staged, pending.inode, pending.sha256):
         return folder.staged_path(pending.staged)
     return folder.path(visible_name(image_id, tag, ext))
 
@@ -75,9 +75,8 @@ def _described(fd: int, item: Item) -> OpenFile | None:
     facts = os.fstat(fd)
     if not stat.S_ISREG(facts.st_mode):
         return None
-    same = (facts.st_size, facts.st_mtime_ns) == (item.size, item.mtime_ns)
-    sha256 = item.sha256 if same else None  # changed in place by another program: only the bytes themselves could tell
-    etag = sha256 or f"{item.version}-{facts.st_size}-{facts.st_mtime_ns}"
+    etag = item.etag(facts.st_size, facts.st_mtime_ns)
+    sha256 = item.sha256 if etag == item.sha256 else None
     return OpenFile(fd, item.image_id + item.ext, facts.st_size, facts.st_mtime, etag, sha256, item.version)
 
 

@@ -1,7 +1,9 @@
 """An open folder: its catalog, its files, and the rooms that work on both, put together and taken apart."""
 
+import glob
 import logging
 import os
+import shutil
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -15,6 +17,7 @@ from monailabel.datastore.background import Background
 from monailabel.datastore.change import Changes
 from monailabel.datastore.checksums import Checksums
 from monailabel.datastore.edit import Edit, visible_name
+from monailabel.datastore.erasing import SHOWN, Erasing
 from monailabel.datastore.scan import Progress, Scan
 from monailabel.datastore.snapshot import DESCRIPTION, NAME, EditedElsewhere, Snapshot, merge
 from monailabel.files import disk
@@ -28,6 +31,7 @@ from monailabel.models import LocalDatastoreModel, plain
 logger = logging.getLogger(__name__)
 
 CATALOG = "catalog.db"
+DERIVED = (SHOWN, "pictures", "search.db*", "catalog.copy*")  # what is made of the catalog and the files, and may go
 STATE = ".monailabel"  # the folder of our own files inside the datastore's folder
 _SETTLE_AFTER = 0.3  # seconds without a change, until the last ones are finished
 _SNAPSHOT_AFTER = 1.0  # seconds that a snapshot which takes longer may lag behind
@@ -87,6 +91,7 @@ class Store:
         self.changes = Changes(self.catalog, self.images, self.labels, self.lock, private=self.private)
         own = frozenset([os.path.basename(document), ".lock"])
         self.scan = Scan(self.catalog, self.changes, options.extensions, options.to_id, own, options.progress)
+        self.erasing = Erasing(self.catalog, self.changes, self.state)
         self.checksums = Checksums(self.catalog, self.changes, os.path.join(self.state, "reading.lock"))
         self.background = Background()
         if not self.private:
@@ -98,6 +103,7 @@ class Store:
             make_folder(self.labels.path(tag.value), like=self.path)
         self.changes.settle(UNKNOWN)
         self.changes.sweep()
+        self.erasing.finish()
 
     def _open_catalog(self) -> SqliteCatalog:
         path = os.path.join(self.state, CATALOG)
@@ -169,6 +175,20 @@ class Store:
             while not self.changes.try_settle(UNKNOWN) and not os.path.exists(path) and time.monotonic() < deadline:
                 time.sleep(_POLL)
         return path
+
+    def purge(self, image_id: str, actor: Actor) -> None:
+        """Erase an image and all that is known of it, also from what was made of the catalog."""
+        self.erasing.purge(image_id, actor)
+        for name in DERIVED:
+            for path in glob.glob(os.path.join(glob.escape(self.state), name)):
+                shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+        self.write_snapshot(durable=True)
+        aside = (
+            os.path.join(glob.escape(self.path), "*.damaged-*"),
+            os.path.join(glob.escape(self.state), "*.damaged-*"),
+        )
+        for path in [found for pattern in aside for found in glob.glob(pattern)]:
+            logger.warning("image %r was erased, but %s, set aside earlier, may hold data of it", image_id, path)
 
     def settled(self) -> SqliteCatalog:
         """Give the catalog after recording where the versions lie that the last changes replaced."""

@@ -210,6 +210,11 @@ class Folder:
         with suppress(FileNotFoundError):
             os.rename(self.path(name), out)
 
+    def set_aside(self, token: str) -> None:
+        """Have a staged file kept without ever showing it. Does no harm twice."""
+        with suppress(FileNotFoundError):
+            os.rename(self.staged_path(token), self.staged_path(token) + ".out")
+
     def keep(self, token: str, *, again: bool = True) -> Came | None:
         """Move what came out into the history, under its own hash; None if nothing came out."""
         source = self.staged_path(token) + ".out"
@@ -252,6 +257,11 @@ class Folder:
     def kept_path(self, token: str, sha256: str | None) -> str:
         """Give where what came out under a token is kept: its bytes, or the link that it was."""
         return self._kept_path(token, sha256 or LINK)
+
+    def erase(self, token: str, kind: str) -> None:
+        """Remove what is kept under a token (a SHA-256, or `LINK`) for good. Does no harm twice."""
+        with suppress(FileNotFoundError):
+            os.unlink(self._kept_path(token, kind))
 
     def staged_path(self, token: str) -> str:
         """Give where the file of a token waits; InvalidInputException for what is no token."""

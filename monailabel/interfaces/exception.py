@@ -5,6 +5,7 @@ MONAILabelException
 ├── LabelNotFoundException
 ├── InvalidInputException      (also a ValueError)
 ├── ConflictException
+│   └── VersionConflictException
 ├── ReadOnlyException          (also a PermissionError)
 └── DamagedDatastoreException
 """
@@ -68,6 +69,17 @@ class InvalidInputException(_Kinded, ValueError):
 
 class ConflictException(_Kinded):
     """The request contradicts what is there; nothing was changed."""
+
+
+class VersionConflictException(ConflictException):
+    """The file is not at the version that the sender knew; what was sent is kept under the number `version`."""
+
+    def __init__(self, msg: str, version: int) -> None:
+        super().__init__(msg)
+        self.version = version
+
+    def __reduce__(self) -> tuple[type, tuple[str, int]]:  # type: ignore[override]
+        return type(self), (self.msg, self.version)
 
 
 class ReadOnlyException(_Kinded, PermissionError):
