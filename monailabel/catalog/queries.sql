@@ -10,10 +10,12 @@ INSERT INTO setting (name, value) VALUES (:name, :value) ON CONFLICT (name) DO U
 
 -- name: item
 -- One item, with what is known of the bytes of its newest version.
+-- The row is looked up by itself: beside a join SQLite weighs the partial indexes against the values that are bound, and
+-- prepares the statement anew for each.
 SELECT i.id, i.image_id, i.tag, i.ext, i.info, i.state, i.listed, i.version, i.inode, i.seq, i.mark,
        v.sha256, v.size, v.mtime_ns, v.link
 FROM item i JOIN version v ON v.item = i.id AND v.number = i.version
-WHERE i.image_id = :image_id AND i.tag = :tag;
+WHERE i.id = (SELECT id FROM item WHERE image_id = :image_id AND tag = :tag);
 
 -- name: listed_info
 -- The info and extension of a listed item.
@@ -190,8 +192,8 @@ VALUES (:item, :number, :ext, :sha256, :size, :mtime_ns, :made_for, :kept, :link
 
 -- name: next_version
 -- The number of an item's next version.
-SELECT coalesce(max(v.number), 0) + 1 FROM item i JOIN version v ON v.item = i.id
-WHERE i.image_id = :image_id AND i.tag = :tag;
+SELECT coalesce(max(number), 0) + 1 FROM version
+WHERE item = (SELECT id FROM item WHERE image_id = :image_id AND tag = :tag);
 
 -- name: version
 -- One version of an item.
@@ -202,8 +204,8 @@ WHERE item = :item AND number = :number;
 -- All versions of an item, with the event that made each.
 SELECT v.number, v.ext, v.sha256, v.size, v.mtime_ns, v.made_for, v.kept, v.link, v.seq,
        e.time, e.actor, e.authenticated, e.action
-FROM item i JOIN version v ON v.item = i.id JOIN event e ON e.seq = v.seq
-WHERE i.image_id = :image_id AND i.tag = :tag ORDER BY v.number;
+FROM version v JOIN event e ON e.seq = v.seq
+WHERE v.item = (SELECT id FROM item WHERE image_id = :image_id AND tag = :tag) ORDER BY v.number;
 
 -- name: keep_version
 -- Note where the bytes of a version lie now, and what they were when they came out.
@@ -278,6 +280,10 @@ VALUES (:id, :item, :tag, :staged, :inode, :sha256, :name, :out_name, :out_token
 -- name: marks
 -- The changes whose files may not be in their places yet.
 SELECT id, item, tag, staged, inode, sha256, name, out_name, out_token, out_version FROM mark ORDER BY id;
+
+-- name: marks_standing
+-- How many there are, and the sum of their numbers, by which their writer knows its own.
+SELECT count(*), coalesce(sum(id), 0) FROM mark;
 
 -- name: mark
 -- One of them.

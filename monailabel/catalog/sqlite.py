@@ -242,6 +242,11 @@ class SqliteCatalog:
         """Give the changes whose files may not be in their places yet."""
         return [Mark(*row) for row in self._all("marks")]
 
+    def marks_standing(self) -> tuple[int, int]:
+        """Give how many there are, and the sum of their numbers."""
+        count, total = self._get("marks_standing")
+        return count, total
+
     def mark(self, id: int) -> Mark | None:
         """Give one of them."""
         row = self._get("mark", id=id)

@@ -13,6 +13,7 @@ import apsw
 from monailabel.models import Event, Item, Kept, Mark, State
 
 FIRST_CHAIN = bytes(32)
+_MARK = [field.name for field in dataclasses.fields(Mark)]
 _ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
 
@@ -155,7 +156,7 @@ class Transaction:
 
     def put_mark(self, mark: Mark) -> None:
         """Note that a change's files are about to be put in their places, and tie the item to it."""
-        self._get("put_mark", **dataclasses.asdict(mark))
+        self._get("put_mark", **{name: getattr(mark, name) for name in _MARK})
         self._get("set_mark", id=mark.item, mark=mark.id)
 
     def drop_mark(self, mark: Mark) -> None:

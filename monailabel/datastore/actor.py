@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,9 @@ def acting(otherwise: str | None) -> Actor:
     return _acting.get() or Actor(otherwise or _user())
 
 
+@cache
 def _user() -> str:
+    """Ask the system once: the answer costs more than an update of an info."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a user without a name, as in many containers

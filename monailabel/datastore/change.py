@@ -4,7 +4,8 @@
     commit   rows, event and a mark become durable in one transaction          (from here the change is acknowledged)
     publish  the staged file takes its visible name; what lay there is kept    (tried again by whoever comes next)
 
-A mark says what waits where. It stands until the folders' entries are durable, and goes with the next transaction.
+A mark says what waits where. It stands until the folders' entries are durable and what came out of them is recorded,
+which is done for several at once: by the next writer, by whoever touches the same file, or soon in the background.
 """
 
 import logging
@@ -22,6 +23,8 @@ from monailabel.interfaces.exception import InvalidInputException
 from monailabel.models import Mark
 
 logger = logging.getLogger(__name__)
+
+STANDING = 64  # marks of our own that may stand before the next change finishes them
 
 on_step: Callable[[str], None] | None = None
 """Called with "stage", "commit", "publish" or "done" when a change enters that step; for tests that interrupt it."""
@@ -44,7 +47,7 @@ class Changes:
         self._images = images
         self._labels = labels
         self._lock = lock
-        self._published: dict[int, list[Came]] = {}  # what we put in place ourselves since it was last settled
+        self._published: dict[int, Mark] = {}  # what we put in place ourselves since it was last settled
         self.waiting = threading.Event()  # set while marks stand that nobody has settled
 
     def folder(self, tag: str) -> Folder:
@@ -52,25 +55,51 @@ class Changes:
         return self._labels if tag else self._images
 
     @contextmanager
-    def begin(self, actor: Actor) -> Iterator[Edit]:
+    def begin(self, actor: Actor, *, settled: bool = False) -> Iterator[Edit]:
         """Make a change: durable and visible when the block ends, undone if it raises.
 
-        Waits for the writer's lock and first finishes whatever another writer left unfinished.
+        Waits for the writer's lock and first finishes whatever another writer left unfinished. Of our own changes a few
+        may stand that only want to be recorded: `settled` finishes those too, and so does whoever touches their files.
         """
         with self._lock:
-            standing, stuck = self._finish()
+            done, stuck = self._finish([] if self._is_in_order() and not settled else self._standing())
+
+            def settle_now() -> None:
+                finished = {mark.id for mark, _ in done}
+                more, trouble = self._finish([mark for mark in self._published.values() if mark.id not in finished])
+                _settle(transaction, more)
+                done.extend(more)
+                stuck.update(trouble)
+
             enter("commit")
-            with self._catalog.transaction() as transaction:
-                for mark, came in standing:
-                    _settle(transaction, mark, came)
-                edit = Edit(transaction, self.folder, actor, stuck)
-                yield edit
-            self._published.clear()
+            try:
+                with self._catalog.transaction() as transaction:
+                    _settle(transaction, done)
+                    edit = Edit(transaction, self.folder, actor, stuck, settle_now)
+                    yield edit
+            finally:  # also where nothing came of it: what we have finished for it is not as we left it
+                for mark, _ in done:
+                    self._published.pop(mark.id, None)
             self.waiting.clear()
             if edit.marks:
                 enter("publish")
                 self._publish_all(edit.marks)
+            if self._published or stuck:
+                self.waiting.set()
             enter("done")
+
+    def _is_in_order(self) -> bool:
+        """Tell whether no marks stand but a few of our own, whose files we have put in their places."""
+        if self._private:
+            return True
+        ours = self._published
+        return len(ours) < STANDING and self._catalog.marks_standing() == (len(ours), sum(ours))
+
+    def _standing(self) -> list[Mark]:
+        """Give all marks that stand, and forget those of ours that somebody else has finished."""
+        marks = [] if self._private else self._catalog.marks()
+        self._published = {mark.id: mark for mark in marks if mark.id in self._published}
+        return marks
 
     @contextmanager
     def begin_quietly(self) -> Iterator[Transaction]:
@@ -81,7 +110,7 @@ class Changes:
     def settle(self, actor: Actor) -> None:
         """Finish what is unfinished, without a change of one's own."""
         if not self._private and self._catalog.marks():
-            with self.begin(actor):
+            with self.begin(actor, settled=True):
                 pass
 
     def try_settle(self, actor: Actor) -> bool:
@@ -107,18 +136,20 @@ class Changes:
 
     # -- publishing ----------------------------------------------------------------------------------------------------
 
+    def is_published(self, mark: int) -> bool:
+        """Tell whether we have put the files of a change in their places ourselves."""
+        return mark in self._published
+
     def _publish_all(self, marks: list[Mark]) -> None:
-        self.waiting.set()
         for mark in marks:
             try:
-                self._published[mark.id] = self._publish(mark, again=False)
-            except (
-                OSError,
-                InvalidInputException,
-            ) as error:  # the change is acknowledged: whoever comes next tries again
+                self._publish(mark, again=False)
+                self._published[mark.id] = mark
+            except (OSError, InvalidInputException) as error:  # acknowledged it is: whoever comes next tries again
+                self.waiting.set()
                 logger.warning("%r is saved but not in its place yet: %s", mark.name, error)
 
-    def _publish(self, mark: Mark, *, again: bool = True) -> list[Came]:
+    def _publish(self, mark: Mark, *, again: bool) -> None:
         """Put a change's files in their places; `again` where somebody may have begun to."""
         folder = self.folder(mark.tag)
         if mark.staged and mark.name:
@@ -127,23 +158,26 @@ class Changes:
             folder.set_aside(mark.staged)
         if mark.out_name and mark.out_token and mark.out_token != mark.staged:
             folder.withdraw(mark.out_name, mark.out_token, again=again)
-        tokens = dict.fromkeys(t for t in (mark.staged, mark.out_token) if t)
-        return [came for token in tokens if (came := folder.keep(token, again=again))]
 
-    def _finish(self) -> tuple[list[tuple[Mark, list[Came]]], dict[int, Exception]]:
-        """Publish every mark that stands and make it durable; give what came out, and the items that are stuck."""
+    def _finish(self, marks: list[Mark]) -> tuple[list[tuple[Mark, list[Came]]], dict[int, Exception]]:
+        """Publish marks and make that durable; give what came out, and the items that are stuck."""
         done: list[tuple[Mark, list[Came]]] = []
         stuck: dict[int, Exception] = {}
-        for mark in [] if self._private else self._catalog.marks():
+        for mark in marks:
             try:
-                came = self._published.get(mark.id)
-                if came is None:
-                    came = self._publish(mark)
-                done.append((mark, came))
+                again = not self.is_published(mark.id)
+                if again:
+                    self._publish(mark, again=True)
+                done.append((mark, self._keep(mark, again=again)))
             except (OSError, InvalidInputException) as error:  # the latter: a mark that we never made
                 stuck[mark.item] = error
         self._sync(done)
         return done, stuck
+
+    def _keep(self, mark: Mark, *, again: bool) -> list[Came]:
+        """Move what came out into the history."""
+        tokens = dict.fromkeys(t for t in (mark.staged, mark.out_token) if t)
+        return [came for token in tokens if (came := self.folder(mark.tag).keep(token, again=again))]
 
     def _sync(self, done: list[tuple[Mark, list[Came]]]) -> None:
         names = {(m.tag, name.rpartition("/")[0]): name for m, _ in done for name in (m.name, m.out_name) if name}
@@ -153,18 +187,19 @@ class Changes:
             self.folder(tag).sync_kept(token)
 
 
-def _settle(transaction: Transaction, mark: Mark, came: list[Came]) -> None:
-    """Record where that which came out is kept, as what it really was, and drop the mark."""
-    expected = False
-    for found in came:
-        version = transaction.version(mark.item, mark.out_version) if mark.out_version else None
-        ours = version is not None and found.token == mark.out_token
-        if version is not None and ours and version[2] in (None, found.sha256):
-            transaction.keep_version(mark.item, version[0], found.token, found.sha256, found.size)
-            expected = True
-        elif found.sha256 is not None:
-            ext = version[1] if version is not None and ours else ""
-            transaction.add_foreign_version(mark.item, ext, found.sha256, found.size or 0, found.token)
-    if mark.out_version and not expected:
-        transaction.keep_version(mark.item, mark.out_version, "")
-    transaction.drop_mark(mark)
+def _settle(transaction: Transaction, done: list[tuple[Mark, list[Came]]]) -> None:
+    """Record where that which came out is kept, as what it really was, and drop the marks."""
+    for mark, came in done:
+        expected = False
+        for found in came:
+            version = transaction.version(mark.item, mark.out_version) if mark.out_version else None
+            ours = version is not None and found.token == mark.out_token
+            if version is not None and ours and version[2] in (None, found.sha256):
+                transaction.keep_version(mark.item, version[0], found.token, found.sha256, found.size)
+                expected = True
+            elif found.sha256 is not None:
+                ext = version[1] if version is not None and ours else ""
+                transaction.add_foreign_version(mark.item, ext, found.sha256, found.size or 0, found.token)
+        if mark.out_version and not expected:
+            transaction.keep_version(mark.item, mark.out_version, "")
+        transaction.drop_mark(mark)

@@ -143,7 +143,7 @@ def _space(store: Store, least: int) -> Iterator[Finding]:
 
 def _unfinished(store: Store) -> Iterator[Finding]:
     """Try to finish what is unfinished, and tell of what cannot be."""
-    with store.changes.begin(UNKNOWN) as edit:
+    with store.changes.begin(UNKNOWN, settled=True) as edit:
         stuck = dict(edit.stuck)
     for mark in store.catalog.marks():
         folder = store.changes.folder(mark.tag)

@@ -25,13 +25,19 @@ class Edit:
     """A change while its transaction is open; `Changes.begin()` gives one."""
 
     def __init__(
-        self, transaction: Transaction, folder: Callable[[str], Folder], actor: Actor, stuck: dict[int, Exception]
+        self,
+        transaction: Transaction,
+        folder: Callable[[str], Folder],
+        actor: Actor,
+        stuck: dict[int, Exception],
+        settle: Callable[[], None],
     ) -> None:
         self.rows = transaction
         self.marks: list[Mark] = []
         self._folder = folder
         self._actor = actor
         self.stuck = stuck  # items whose earlier change cannot be finished, and why
+        self._settle = settle  # finishes the changes of ours that only want to be recorded
 
     # -- looking -------------------------------------------------------------------------------------------------------
 
@@ -69,7 +75,7 @@ class Edit:
         self._check_writable(os.path.dirname(self._folder(tag).path(name)))
         seen = Look(staged.size, staged.mtime_ns, staged.inode, None)
         item = self._record(self._actor, action or _added(old), old, image_id, tag, ext, seen, staged.sha256, info)
-        out_token = staged.token if name == out_name else _token() if out_name else None
+        out_token = staged.token if name == out_name else self._folder(tag).token() if out_name else None
         out_version = old.version if old and out_name else None
         self._mark(
             Mark(
@@ -120,8 +126,8 @@ class Edit:
             self.rows.keep_version(old.rowid, old.version, "")
         item = self._record(self._actor, _added(old), old, image_id, tag, ext, look, sha256, info)
         if old and old.state is State.PRESENT and old.ext != ext:  # one file to an image or label
-            name = visible_name(image_id, tag, old.ext)
-            self._mark(Mark(item.seq, item.rowid, tag, None, None, None, name, name, _token(), old.version))
+            name, token = visible_name(image_id, tag, old.ext), self._folder(tag).token()
+            self._mark(Mark(item.seq, item.rowid, tag, None, None, None, name, name, token, old.version))
         return item.version
 
     def remove(self, item: Item) -> None:
@@ -132,7 +138,8 @@ class Edit:
         self.rows.put_item(gone, item)
         if item.state is State.PRESENT:
             name = visible_name(item.image_id, item.tag, item.ext)
-            self._mark(Mark(seq, item.rowid, item.tag, None, None, None, name, name, _token(), item.version))
+            token = self._folder(item.tag).token()
+            self._mark(Mark(seq, item.rowid, item.tag, None, None, None, name, name, token, item.version))
 
     def inform(self, item: Item, info: dict[str, Any]) -> None:
         """Give an image or label another info."""
@@ -259,6 +266,9 @@ class Edit:
         return image is not None and image.listed
 
     def _check_free(self, item: Item | None) -> None:
+        """Finish an earlier change of a file; raise what keeps it from being finished."""
+        if item is not None and item.mark is not None:
+            self._settle()
         if item is not None and item.rowid in self.stuck:
             raise self.stuck[item.rowid]
 
@@ -294,7 +304,3 @@ class Edit:
 
 def _added(old: Item | None) -> str:
     return "replaced" if old and old.state is State.PRESENT else "added"
-
-
-def _token() -> str:
-    return os.urandom(16).hex()

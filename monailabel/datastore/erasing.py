@@ -88,7 +88,9 @@ class Erasing:
             for item in items:
                 if item.state is not State.REMOVED:
                     edit.remove(item)
-        with self._changes.begin(actor) as edit:  # what came out of the visible names lies in the history by now
+        with self._changes.begin(
+            actor, settled=True
+        ) as edit:  # what came out of the visible names lies in the history by now
             for item in items:
                 if item.rowid in edit.stuck:  # or it does not, and cannot be erased yet
                     raise edit.stuck[item.rowid]

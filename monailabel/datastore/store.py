@@ -170,7 +170,7 @@ class Store:
         A change whose writer is dead is finished first; a living one is given a second to show a new file.
         """
         path = self.changes.folder(tag).real_path(visible_name(image_id, tag, ext))
-        if mark is not None and not self.private:
+        if mark is not None and not self.private and not self.changes.is_published(mark):
             deadline = time.monotonic() + _PATIENCE
             while not self.changes.try_settle(UNKNOWN) and not os.path.exists(path) and time.monotonic() < deadline:
                 time.sleep(_POLL)

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import itertools
 import os
 import re
 import secrets
@@ -22,6 +23,7 @@ CHUNK = 1 << 20
 _UP = (".", "..")
 _NOWHERE = ("", *_UP)
 _TOKEN = re.compile(r"[0-9a-f]{32}")
+ALIKE = 256  # tokens that begin alike
 LINK = "link"  # the end of the history's name of what was a link
 
 
@@ -34,7 +36,7 @@ class Staged:
     def __init__(self, folder: "Folder", name: str) -> None:
         self.folder = folder
         self.name = name  # what the sender calls it; only its end is ever used
-        self.token = secrets.token_hex(16)
+        self.token = folder.token()
         self.path = os.path.join(folder.staging, self.token)
         self.taken = False
         self._hash = hashlib.sha256()
@@ -107,6 +109,14 @@ class Folder:
         self.history = os.path.join(work, "history")
         self.file_mode = file_mode_like(root)
         self._real: dict[str, str] = {}
+        self._given = itertools.count()
+        self._beginning = ""
+
+    def token(self) -> str:
+        """Give a new random token; those that follow each other begin alike, so that one folder's sync serves many."""
+        if next(self._given) % ALIKE == 0:
+            self._beginning = secrets.token_hex(1)
+        return self._beginning + secrets.token_hex(15)
 
     def prepare(self) -> None:
         """Make the folders, durable, and as usable for the group as the root is."""
