@@ -25,6 +25,7 @@ _WINDOWS_DEVICES = frozenset(
     ["con", "prn", "aux", "nul", "conin$", "conout$"]
     + [f"{port}{n}" for port in ("com", "lpt") for n in "123456789¹²³"]
 )
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # Unicode's categories Cc, Zl, Zp and Cs
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]*[A-Za-z][A-Za-z0-9]*$")
 
 
@@ -103,9 +104,8 @@ def _trouble(text: str) -> str:
         return "it is empty"
     if "/" in text or "\\" in text:
         return "it holds a path separator"
-    for character in text:
-        if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
-            return f"it holds the character U+{ord(character):04X}, which file names should not"
+    if unseen := _UNSEEN.search(text):
+        return f"it holds the character U+{ord(unseen.group()):04X}, which file names should not"
     return ""
 
 

@@ -15,6 +15,7 @@ import apsw
 from monailabel.interfaces.exception import DamagedDatastoreException
 
 _BUSY_MS = 60_000
+_LOG_AT_MOST = 8_000  # pages after which a commit empties the log itself, if nobody did in the background
 _FORK_SECONDS = 10.0  # that a fork waits for those who read or write
 
 logger = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ class Connections:
         connection.set_busy_timeout(_BUSY_MS)
         if self._write_ahead:
             connection.pragma("journal_mode", "wal")
+            connection.pragma("wal_autocheckpoint", _LOG_AT_MOST)
         connection.pragma("synchronous", 2)  # FULL: a commit is on the disk before it is acknowledged
         connection.pragma("foreign_keys", 1)
         return connection

@@ -181,10 +181,6 @@ UPDATE item SET info = :info, handed = :handed, seq = :seq WHERE id = :id;
 -- Note that a file is the same though its folder entry is new.
 UPDATE item SET inode = :inode WHERE id = :id;
 
--- name: set_mark
--- Tie an item to the change under way.
-UPDATE item SET mark = :mark WHERE id = :id;
-
 -- name: put_version
 -- Add a version.
 INSERT INTO version (item, number, ext, sha256, size, mtime_ns, made_for, kept, link, seq)
@@ -281,10 +277,6 @@ VALUES (:id, :item, :tag, :staged, :inode, :sha256, :name, :out_name, :out_token
 -- The changes whose files may not be in their places yet.
 SELECT id, item, tag, staged, inode, sha256, name, out_name, out_token, out_version FROM mark ORDER BY id;
 
--- name: marks_standing
--- How many there are, and the sum of their numbers, by which their writer knows its own.
-SELECT count(*), coalesce(sum(id), 0) FROM mark;
-
 -- name: mark
 -- One of them.
 SELECT id, item, tag, staged, inode, sha256, name, out_name, out_token, out_version FROM mark WHERE id = :id;
@@ -298,7 +290,8 @@ DELETE FROM mark WHERE id = :id;
 UPDATE item SET mark = NULL WHERE id = :item AND mark = :id;
 
 -- name: twin
--- The present item of another name whose visible file is the same folder entry.
+-- The present item of another name whose visible file is the same folder entry; asked only where a file lies in the way
+-- that is not known by its name, so that no index is kept for it.
 SELECT image_id FROM item
 WHERE inode = :inode AND state = 0 AND (tag = '') = (:tag = '') AND NOT (image_id = :image_id AND tag = :tag) LIMIT 1;
 
@@ -310,6 +303,12 @@ WHERE i.tag = :tag AND i.state = 0 AND i.image_id || i.ext = :name AND i.image_i
 -- name: item_by_rowid
 -- Which image and tag an item is.
 SELECT image_id, tag, version FROM item WHERE id = :id;
+
+-- name: opening
+-- What a change begins with: number and chain of the newest event, how many marks stand, and the sum of their numbers.
+SELECT e.seq, e.chain, m.count, m.total
+FROM (SELECT count(*) AS count, coalesce(sum(id), 0) AS total FROM mark) m
+LEFT JOIN (SELECT seq, chain FROM event ORDER BY seq DESC LIMIT 1) e;
 
 -- name: last_event
 -- Number and chain of the newest event.

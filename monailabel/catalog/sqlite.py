@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.resources import files
+from types import TracebackType
 from typing import Any
 
 import apsw
@@ -15,6 +16,7 @@ from monailabel.interfaces.exception import DamagedDatastoreException
 from monailabel.models import Item, Kept, Mark, State
 
 SCHEMA_VERSION = 2
+_LONG_LOG = 1_000  # pages
 _REMEMBERED = 8  # lists of all images, by tag and structures
 
 
@@ -62,28 +64,16 @@ class SqliteCatalog:
                 f"the catalog {self.path} has schema {found}, this version knows {SCHEMA_VERSION}: "
                 "update monailabel-datastore"
             )
-        with self._immediate(connection):
+        with _immediate(connection):
             found = connection.pragma("user_version")  # another process may have been faster
             for step in schema_steps(found):
                 connection.execute(step).get
             connection.pragma("user_version", SCHEMA_VERSION)
 
     @contextmanager
-    def _immediate(self, connection: apsw.Connection) -> Iterator[None]:
-        connection.execute("BEGIN IMMEDIATE").get
-        try:
-            yield
-            connection.execute("COMMIT").get
-        except BaseException:
-            with suppress(apsw.Error):
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK").get
-            raise
-
-    @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Change rows: all of it is durable when the block ends, none of it if the block raises."""
-        with self.reading() as connection, self._immediate(connection):
+        with self.reading() as connection, _immediate(connection):
             yield Transaction(connection, QUERIES)
 
     # -- reading -------------------------------------------------------------------------------------------------------
@@ -227,6 +217,13 @@ class SqliteCatalog:
         """Give token, tag and SHA-256 (or `link`) of the kept bytes that are to be removed."""
         return self._all("doomed")
 
+    def empty_log(self) -> None:
+        """Bring what lies in the log into the database once it is long, beside readers and writers."""
+        with self.reading() as connection, suppress(apsw.BusyError, apsw.LockedError):
+            length, done = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
+            if length - done > _LONG_LOG:
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+
     def compact(self) -> None:
         """Rewrite the database without what was erased from it, and empty its log."""
         with self.reading() as connection:
@@ -241,11 +238,6 @@ class SqliteCatalog:
     def marks(self) -> list[Mark]:
         """Give the changes whose files may not be in their places yet."""
         return [Mark(*row) for row in self._all("marks")]
-
-    def marks_standing(self) -> tuple[int, int]:
-        """Give how many there are, and the sum of their numbers."""
-        count, total = self._get("marks_standing")
-        return count, total
 
     def mark(self, id: int) -> Mark | None:
         """Give one of them."""
@@ -289,12 +281,36 @@ class SqliteCatalog:
         return self._all("places", after=after, limit=limit)
 
 
+class _immediate:  # noqa: N801 - used as a statement; a class costs a change less than a generator
+    """Open a transaction that nobody else can write beside."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE").get
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self._connection.execute("COMMIT").get
+        finally:
+            with suppress(apsw.Error):
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK").get
+
+
+_STATES = list(State)  # by number; to call an enumeration costs as much as the row
+
+
 def item_of(row: tuple[Any, ...]) -> Item:
     """Make an Item of a row of the query `item`."""
     rowid, image_id, tag, ext, info, state, listed, version, inode, seq, mark, sha256, size, mtime_ns, link = row
     return Item(
-        rowid, image_id, tag, ext, json.loads(info), State(state), bool(listed), version, sha256, size, mtime_ns, inode,
-        link, seq, mark,
+        rowid, image_id, tag, ext, json.loads(info), _STATES[state], bool(listed), version, sha256, size, mtime_ns,
+        inode, link, seq, mark,
     )  # fmt: skip
 
 

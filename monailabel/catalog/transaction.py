@@ -23,8 +23,10 @@ class Transaction:
     def __init__(self, connection: apsw.Connection, queries: Mapping[str, str]) -> None:
         self._connection = connection
         self._queries = queries
-        last: tuple[int, bytes] = self._get("last_event") or (0, FIRST_CHAIN)
-        self._seq, self._chain = last
+        seq, chain, *standing = self._get("opening")
+        self._seq: int = seq or 0
+        self._chain: bytes = chain or FIRST_CHAIN
+        self.standing = tuple(standing)  # how many marks stand, and the sum of their numbers
         self._now = int(time.time() * 1000)
         self._orphans_called = False  # an image came, and labels may have waited for it
 
@@ -155,9 +157,8 @@ class Transaction:
         self._get("set_inode", id=rowid, inode=inode)
 
     def put_mark(self, mark: Mark) -> None:
-        """Note that a change's files are about to be put in their places, and tie the item to it."""
+        """Note that a change's files are about to be put in their places; the item's row names the change too."""
         self._get("put_mark", **{name: getattr(mark, name) for name in _MARK})
-        self._get("set_mark", id=mark.item, mark=mark.id)
 
     def drop_mark(self, mark: Mark) -> None:
         """Note that a change is finished."""

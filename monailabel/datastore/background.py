@@ -28,6 +28,8 @@ class Background:
     def ask(self, job: Callable[[], float | None], delay: float = 0.0) -> None:
         """Have a job run after `delay` seconds, or earlier if it is due earlier."""
         when = time.monotonic() + delay
+        if self._due.get(job, when + 1) <= when:  # looked at without the lock: that it is due soon is known already
+            return
         with self._condition:
             if self._closed or self._due.get(job, when + 1) <= when:
                 return

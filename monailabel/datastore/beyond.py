@@ -3,8 +3,8 @@
 import os
 import time
 from abc import abstractmethod
-from collections.abc import Collection, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Collection
+from contextlib import AbstractContextManager, ExitStack, suppress
 from datetime import datetime, timedelta
 from os import PathLike
 from typing import Any
@@ -79,11 +79,9 @@ class Beyond(Datastore):
         enter("stage")
         return self._store.labels.stage(naming.file_name(file_name))
 
-    @contextmanager
-    def _change(self) -> Iterator[Edit]:
+    def _change(self) -> AbstractContextManager[Edit]:
         self._refuse_read_only()
-        with self._store.change(acting.acting(self._actor)) as edit:
-            yield edit
+        return self._store.change(acting.acting(self._actor))
 
     def _refuse_read_only(self) -> None:
         if self.read_only:

@@ -10,7 +10,7 @@ which is done for several at once: by the next writer, by whoever touches the sa
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from monailabel.catalog.sqlite import SqliteCatalog
@@ -55,31 +55,33 @@ class Changes:
         return self._labels if tag else self._images
 
     @contextmanager
-    def begin(self, actor: Actor, *, settled: bool = False) -> Iterator[Edit]:
+    def begin(self, actor: Actor, *, settled: bool = False, then: Callable[[], None] | None = None) -> Iterator[Edit]:
         """Make a change: durable and visible when the block ends, undone if it raises.
 
         Waits for the writer's lock and first finishes whatever another writer left unfinished. Of our own changes a few
         may stand that only want to be recorded: `settled` finishes those too, and so does whoever touches their files.
+        `then` is called when the change is made.
         """
         with self._lock:
-            done, stuck = self._finish([] if self._is_in_order() and not settled else self._standing())
+            enter("commit")
+            done: set[int] = set()
+            stuck: dict[int, Exception] = {}
 
-            def settle_now() -> None:
-                finished = {mark.id for mark, _ in done}
-                more, trouble = self._finish([mark for mark in self._published.values() if mark.id not in finished])
-                _settle(transaction, more)
-                done.extend(more)
+            def finish(marks: Iterable[Mark]) -> None:
+                came, trouble = self._finish([mark for mark in marks if mark.id not in done])
+                _settle(transaction, came)
+                done.update(mark.id for mark, _ in came)
                 stuck.update(trouble)
 
-            enter("commit")
             try:
                 with self._catalog.transaction() as transaction:
-                    _settle(transaction, done)
-                    edit = Edit(transaction, self.folder, actor, stuck, settle_now)
+                    if settled or not self._is_in_order(transaction):
+                        finish(self._standing())
+                    edit = Edit(transaction, self.folder, actor, stuck, lambda: finish(self._published.values()))
                     yield edit
             finally:  # also where nothing came of it: what we have finished for it is not as we left it
-                for mark, _ in done:
-                    self._published.pop(mark.id, None)
+                for id in done:
+                    self._published.pop(id, None)
             self.waiting.clear()
             if edit.marks:
                 enter("publish")
@@ -87,13 +89,13 @@ class Changes:
             if self._published or stuck:
                 self.waiting.set()
             enter("done")
+        if then is not None:
+            then()
 
-    def _is_in_order(self) -> bool:
+    def _is_in_order(self, transaction: Transaction) -> bool:
         """Tell whether no marks stand but a few of our own, whose files we have put in their places."""
-        if self._private:
-            return True
         ours = self._published
-        return len(ours) < STANDING and self._catalog.marks_standing() == (len(ours), sum(ours))
+        return self._private or (len(ours) < STANDING and transaction.standing == (len(ours), sum(ours)))
 
     def _standing(self) -> list[Mark]:
         """Give all marks that stand, and forget those of ours that somebody else has finished."""
@@ -153,7 +155,7 @@ class Changes:
         """Put a change's files in their places; `again` where somebody may have begun to."""
         folder = self.folder(mark.tag)
         if mark.staged and mark.name:
-            folder.put(mark.staged, mark.inode, mark.sha256, mark.name)
+            folder.put(mark.staged, mark.inode, mark.sha256, mark.name, again=again)
         elif mark.staged:
             folder.set_aside(mark.staged)
         if mark.out_name and mark.out_token and mark.out_token != mark.staged:

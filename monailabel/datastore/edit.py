@@ -37,6 +37,7 @@ class Edit:
         self._folder = folder
         self._actor = actor
         self.stuck = stuck  # items whose earlier change cannot be finished, and why
+        self._image: Item | None = None  # the one that was asked for last
         self._settle = settle  # finishes the changes of ours that only want to be recorded
 
     # -- looking -------------------------------------------------------------------------------------------------------
@@ -47,10 +48,16 @@ class Edit:
 
     def image(self, image_id: str) -> Item:
         """Give a listed image's row, or say that there is none."""
-        item = self.rows.item(image_id, IMAGE)
+        item = self._image = self.rows.item(image_id, IMAGE)
         if item is None or not item.listed:
             raise ImageNotFoundException(f"image {image_id!r} not found")
         return item
+
+    def _image_of(self, image_id: str) -> Item | None:
+        """Give the row of a label's image, which has most likely just been asked for."""
+        if self._image is None or self._image.image_id != image_id:
+            self._image = self.rows.item(image_id, IMAGE)
+        return self._image
 
     def label(self, image_id: str, tag: str) -> Item:
         """Give a listed label's row, or say that there is none and what the image has."""
@@ -74,7 +81,9 @@ class Edit:
             self.check_place(image_id, tag, ext)
         self._check_writable(os.path.dirname(self._folder(tag).path(name)))
         seen = Look(staged.size, staged.mtime_ns, staged.inode, None)
-        item = self._record(self._actor, action or _added(old), old, image_id, tag, ext, seen, staged.sha256, info)
+        item = self._record(
+            self._actor, action or _added(old), old, image_id, tag, ext, seen, staged.sha256, info, marked=True
+        )
         out_token = staged.token if name == out_name else self._folder(tag).token() if out_name else None
         out_version = old.version if old and out_name else None
         self._mark(
@@ -107,7 +116,7 @@ class Edit:
         )  # fmt: skip
         aside.seq = self._say(self._actor, "refused", aside, before, staged.sha256, {"ext": ext, "new": info})
         aside.rowid = old.rowid if old else self.rows.put_item(aside, None)
-        image = self.rows.item(image_id, IMAGE) if tag else None
+        image = self._image_of(image_id) if tag else None
         self.rows.put_version(aside, made_for=image.version if image else None)
         self._mark(Mark(aside.seq, aside.rowid, tag, staged.token, None, None, "", None, staged.token, number))
         staged.taken = True
@@ -124,8 +133,9 @@ class Edit:
                 self.inform(old, info)
                 return old.version
             self.rows.keep_version(old.rowid, old.version, "")
-        item = self._record(self._actor, _added(old), old, image_id, tag, ext, look, sha256, info)
-        if old and old.state is State.PRESENT and old.ext != ext:  # one file to an image or label
+        other = old is not None and old.state is State.PRESENT and old.ext != ext
+        item = self._record(self._actor, _added(old), old, image_id, tag, ext, look, sha256, info, marked=other)
+        if old and other:  # one file to an image or label
             name, token = visible_name(image_id, tag, old.ext), self._folder(tag).token()
             self._mark(Mark(item.seq, item.rowid, tag, None, None, None, name, name, token, old.version))
         return item.version
@@ -134,8 +144,8 @@ class Edit:
         """Remove an image or label; its bytes are kept in the history."""
         self._check_free(item)
         seq = self._say(self._actor, "removed", item, item.sha256, None, {"ext": item.ext, "old": item.info})
-        gone = replace(item, state=State.REMOVED, seq=seq, inode=None, mark=None)
-        self.rows.put_item(gone, item)
+        marked = seq if item.state is State.PRESENT else None
+        self.rows.put_item(replace(item, state=State.REMOVED, seq=seq, inode=None, mark=marked), item)
         if item.state is State.PRESENT:
             name = visible_name(item.image_id, item.tag, item.ext)
             token = self._folder(item.tag).token()
@@ -229,10 +239,10 @@ class Edit:
 
     def _record(
         self, actor: Actor, action: str, old: Item | None, image_id: str, tag: str, ext: str, look: Look,
-        sha256: str | None, info: dict[str, Any], state: State = State.PRESENT,
+        sha256: str | None, info: dict[str, Any], state: State = State.PRESENT, *, marked: bool = False,
     ) -> Item:  # fmt: skip
-        """Write event, row and version of a file that is new or has new bytes."""
-        image = self.rows.item(image_id, IMAGE) if tag else None
+        """Write event, row and version of a file that is new or has new bytes; `marked` where a mark follows."""
+        image = self._image_of(image_id) if tag else None
         if old and old.state is State.MISSING:
             self.rows.keep_version(old.rowid, old.version, "")  # other bytes come in the place of those that are gone
         item = Item(
@@ -242,6 +252,7 @@ class Edit:
         before = old.sha256 if old and old.state is State.PRESENT else None
         content = {"ext": ext, "new": info} | ({"old": old.info} if old else {})
         item.seq = self._say(actor, action, item, before, sha256, content)
+        item.mark = item.seq if marked else None
         gone = old is not None and (old.state is State.REMOVED or (old.state is State.MISSING and actor is not UNKNOWN))
         item.rowid = self.rows.put_item(item, old, image_listed=image is not None and image.listed, last=gone)
         self.rows.put_version(item, made_for=image.version if image else None)
@@ -251,6 +262,8 @@ class Edit:
         self, actor: Actor, action: str, item: Item, before: str | None, after: str | None, content: dict[str, Any]
     ) -> int:
         """Append an event about an item and give its number."""
+        if not item.tag:
+            self._image = None
         return self.rows.event(
             Event(
                 actor.name, actor.authenticated, action, item.image_id, item.tag, item.version, before, after, content
@@ -274,7 +287,7 @@ class Edit:
 
     def _check_writable(self, folder: str) -> None:
         """Refuse before the commit what could not be put in its place after it."""
-        if os.path.isdir(folder) and not os.access(folder, os.W_OK | os.X_OK):
+        if not os.access(folder, os.W_OK | os.X_OK) and os.path.isdir(folder):
             raise PermissionError(errno.EACCES, "the folder cannot be written", folder)
 
     def check_namesake(self, image_id: str, tag: str, ext: str) -> None:

@@ -64,6 +64,7 @@ class Snapshot:
         self._note = os.path.join(state, "snapshot.note")
         self._lock = FolderLock(os.path.join(os.path.dirname(path), ".lock"), like=os.path.dirname(path))
         self.cost = 0.0  # seconds that the last one took
+        self.is_large = False
 
     def attach(self, catalog: SqliteCatalog) -> None:
         """Name the catalog that it is a snapshot of; what was noted for another one, lost meanwhile, does not count."""
@@ -81,9 +82,13 @@ class Snapshot:
     # -- writing -------------------------------------------------------------------------------------------------------
 
     def is_cheap(self) -> bool:
-        """Tell whether writing it takes about a millisecond."""
+        """Tell whether writing it takes about a millisecond; of a large datastore that is not asked anew each time."""
         assert self._catalog is not None
-        return sum(self._catalog.tallies().values()) <= _CHEAP_OBJECTS
+        if self.is_large:
+            return False
+        objects = sum(self._catalog.tallies().values())
+        self.is_large = objects > 2 * _CHEAP_OBJECTS
+        return objects <= _CHEAP_OBJECTS
 
     def is_stale(self) -> bool:
         """Tell whether the catalog has events that the document does not show, or the document is gone."""

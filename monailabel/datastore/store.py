@@ -6,8 +6,8 @@ import os
 import shutil
 import time
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from dataclasses import dataclass
 
 from monailabel import naming
@@ -147,12 +147,9 @@ class Store:
 
     # -- changes -------------------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def change(self, actor: Actor) -> Iterator[Edit]:
+    def change(self, actor: Actor) -> AbstractContextManager[Edit]:
         """Make a change, and have what may follow the answer done."""
-        with self.changes.begin(actor) as edit:
-            yield edit
-        self._follow()
+        return self.changes.begin(actor, then=self._follow)
 
     def _follow(self) -> None:
         if self.private:
@@ -262,6 +259,7 @@ class Store:
 
     def _settle(self) -> float | None:
         self.changes.settle(UNKNOWN)
+        self.catalog.empty_log()
         return None
 
     def _write_snapshot(self) -> float | None:

@@ -11,8 +11,9 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from io import FileIO
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Self
 
 from monailabel.files.locking import lock
 from monailabel.files.renaming import place, swap
@@ -41,11 +42,11 @@ class Staged:
         self.taken = False
         self._hash = hashlib.sha256()
         self.size = 0
-        self._file: BinaryIO | None = self._create()
+        self._file: FileIO | None = self._create()
 
-    def _create(self) -> BinaryIO:
+    def _create(self) -> FileIO:
         while True:
-            file = open(self.path, "xb")  # noqa: SIM115 - it stays open until it is released
+            file = FileIO(self.path, "xb")
             lock(file)
             if os.fstat(file.fileno()).st_nlink:
                 return file
@@ -54,18 +55,20 @@ class Staged:
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append bytes."""
         assert self._file is not None
-        self._file.write(data)
         self._hash.update(data)
+        left = memoryview(data)
+        while left := left[self._file.write(left) :]:
+            pass
         self.size += len(data)
 
     def seal(self, mode: int | None = None) -> None:
         """Make the bytes and the entry that leads to them durable, and set the permissions."""
         assert self._file is not None
-        self._file.flush()
-        os.fchmod(self._file.fileno(), self.folder.file_mode if mode is None else mode)
-        os.fsync(self._file.fileno())
+        fd = self._file.fileno()
+        os.fchmod(fd, self.folder.file_mode if mode is None else mode)
+        os.fsync(fd)
         sync_folder(self.folder.staging)
-        facts = os.fstat(self._file.fileno())
+        facts = os.fstat(fd)
         self.sha256, self.inode, self.mtime_ns = self._hash.hexdigest(), facts.st_ino, facts.st_mtime_ns
 
     def release(self) -> None:
@@ -155,7 +158,7 @@ class Folder:
     def stage_copy(self, source: str) -> Staged:
         """Copy a file into the staging, hashing it on the way, with its permissions."""
         # Without O_NONBLOCK the opening of a named pipe would wait for somebody who writes into it.
-        with os.fdopen(os.open(source, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+        with FileIO(os.open(source, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))) as file:
             facts = os.fstat(file.fileno())
             if not stat.S_ISREG(facts.st_mode):
                 raise InvalidInputException(f"{source!r} refused: it is no regular file")
@@ -192,11 +195,14 @@ class Folder:
         except FileNotFoundError:
             return False
 
-    def put(self, token: str, inode: int | None, sha256: str | None, name: str) -> None:
-        """Show a staged file under a name; what lay there is kept under the file's token. Does no harm twice."""
+    def put(self, token: str, inode: int | None, sha256: str | None, name: str, *, again: bool = True) -> None:
+        """Show a staged file under a name; what lay there is kept under the file's token.
+
+        Does no harm twice, if told that it is `again`.
+        """
         source, target = self.staged_path(token), self.path(name)
         out = source + ".out"
-        if not self.waits(token, inode, sha256):
+        if again and not self.waits(token, inode, sha256):
             with suppress(FileNotFoundError):  # an exchange that was cut short left what came out
                 os.rename(source, out)
             return None

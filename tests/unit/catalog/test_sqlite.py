@@ -91,7 +91,7 @@ def test_the_stamp_tells_of_every_commit(catalog: SqliteCatalog) -> None:
 ROW_QUESTIONS = [
     "item", "listed_info", "items_of", "rows_of", "put_item", "set_info", "free_item", "put_version", "next_version",
     "version", "versions", "keep_version", "read_version", "last_info", "item_by_rowid", "mark", "known", "handed",
-    "drop_mark", "list_labels", "set_mark", "set_inode",
+    "drop_mark", "list_labels", "set_inode",
 ]  # fmt: skip
 
 
