@@ -34,10 +34,14 @@ def add(
     added: list[dict[str, str]] = []
     try:
         with opening.changing(folder, create) as datastore, printing.bar() as tell:
-            for file in files:
-                added.append({"id": datastore.add_image(image_id or "", str(file), info), "file": str(file)})
+
+
+            def note(ids: list[str]) -> None:
+                added.extend({"id": id, "file": str(file)} for id, file in zip(ids, files[len(added) :], strict=False))
                 if tell:
                     tell("adding", len(added), len(files))
+
+            datastore.add_images(((image_id, str(file), info) for file in files), note)
     finally:  # those before a failure are in the datastore, and a script must know them
         _print(added, [f'added image "{one["id"]}"' for one in added], as_json)
 

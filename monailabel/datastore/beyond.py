@@ -3,7 +3,7 @@
 import os
 import time
 from abc import abstractmethod
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager, ExitStack, suppress
 from datetime import datetime, timedelta
 from os import PathLike
@@ -15,6 +15,7 @@ from monailabel.datastore import as_of as past
 from monailabel.datastore import history, strategy
 from monailabel.datastore.archive import Archive, Member, pick
 from monailabel.datastore.as_of import AsOf
+from monailabel.datastore.batch import Incoming, put_all
 from monailabel.datastore.change import enter
 from monailabel.datastore.edit import Edit, visible_name
 from monailabel.datastore.erasing import SHOWN, prunable
@@ -31,7 +32,7 @@ from monailabel.interfaces.exception import (
     ReadOnlyException,
     VersionConflictException,
 )
-from monailabel.models import IMAGE
+from monailabel.models import IMAGE, plain
 
 Source = str | PathLike[str] | Staged
 """A file to take in: its path, or one that was staged."""
@@ -92,11 +93,7 @@ class Beyond(Datastore):
     def _put(
         self, image_id: str, tag: str, ext: str, source: Source, info: dict[str, Any], if_match: IfMatch = None
     ) -> str:
-        name = naming.new_file("label" if tag else "image id", image_id, ext)
-        if not tag and name in (os.path.basename(self._store.snapshot.path), "labels"):
-            raise InvalidInputException(f"image id {image_id!r} refused: {name!r} is the datastore's own")
-        info |= {"ts": int(time.time()), "name": self._filename(image_id, ext)}
-        target = self._store.changes.folder(tag).path(visible_name(image_id, tag, ext))
+        target = self._target(image_id, tag, ext, info)
         if if_match is None and not isinstance(source, Staged) and _is_same(source, target):
             return self._register(image_id, tag, ext, target, info)
         self._refuse_read_only()
@@ -112,6 +109,61 @@ class Beyond(Datastore):
             f"what you sent is kept as version {number}, which can be fetched and restored",
             number,
         )
+
+    def _target(self, image_id: str, tag: str, ext: str, info: dict[str, Any]) -> str:
+        """Give the place of a new file, and complete its info. Raises InvalidInputException for an unsafe name."""
+        name = naming.new_file("label" if tag else "image id", image_id, ext)
+        if not tag and name in (os.path.basename(self._store.snapshot.path), "labels"):
+            raise InvalidInputException(f"image id {image_id!r} refused: {name!r} is the datastore's own")
+        info |= {"ts": int(time.time()), "name": self._filename(image_id, ext)}
+        return self._store.changes.folder(tag).path(visible_name(image_id, tag, ext))
+
+    def add_images(
+        self,
+        files: Iterable[tuple[str | None, str | PathLike[str], dict[str, Any] | None]],
+        saved: Callable[[list[str]], object] = list,
+    ) -> list[str]:
+        """Add or replace many images, given as id (None: the file's name decides), path and info; give their ids.
+
+        The same as `add_image` for each, but synced and committed some hundreds at a time; `saved` is called with the
+        ids of those that are acknowledged. Where a file is refused, those before it are taken in, and the error raised.
+        """
+        return self._put_all(map(self._incoming_image, files), saved)
+
+    def save_labels(
+        self,
+        files: Iterable[tuple[str, str | PathLike[str], str, dict[str, Any] | None]],
+        saved: Callable[[list[str]], object] = list,
+    ) -> list[str]:
+        """Save many labels, given as image id, path, tag and info; give the labels' ids. As `add_images` does."""
+        return self._put_all(map(self._incoming_label, files), saved)
+
+    def _put_all(self, files: Iterable[Incoming], saved: Callable[[list[str]], object]) -> list[str]:
+        self._refuse_read_only()
+        done = []
+        for ids in put_all(self._store, acting.acting(self._actor), files):
+            saved(ids)
+            done += ids
+        return done
+
+    def _incoming_image(self, file: tuple[str | None, str | PathLike[str], dict[str, Any] | None]) -> Incoming:
+        image_id, path, info = file
+        id, ext = self._to_id(base_name(path))
+        return self._incoming(naming.image_id(image_id or id), IMAGE, ext, path, info)
+
+    def _incoming_label(self, file: tuple[str, str | PathLike[str], str, dict[str, Any] | None]) -> Incoming:
+        image_id, path, tag, info = file
+        _, ext = self._to_id(base_name(path))
+        return self._incoming(naming.image_id(image_id), naming.tag(tag), ext, path, info)
+
+    def _incoming(
+        self, image_id: str, tag: str, ext: str, path: str | PathLike[str], info: dict[str, Any] | None
+    ) -> Incoming:
+        file = Incoming(image_id, tag, ext, os.fspath(path), plain(info))
+        self._target(image_id, tag, ext, file.info)
+        if tag and not self._store.catalog.listed(image_id, IMAGE):
+            raise ImageNotFoundException(f"image {image_id!r} not found")
+        return file
 
     def _register(self, image_id: str, tag: str, ext: str, path: str, info: dict[str, Any]) -> str:
         """Take in a file that lies in its place already."""

@@ -61,15 +61,21 @@ class Staged:
             pass
         self.size += len(data)
 
-    def seal(self, mode: int | None = None) -> None:
-        """Make the bytes and the entry that leads to them durable, and set the permissions."""
+    def seal(self, mode: int | None = None, *, durable: bool = True) -> None:
+        """Set the permissions; make the bytes and the entry that leads to them durable, or leave that for `sync`."""
         assert self._file is not None
         fd = self._file.fileno()
         os.fchmod(fd, self.folder.file_mode if mode is None else mode)
-        os.fsync(fd)
-        sync_folder(self.folder.staging)
+        if durable:
+            self.sync()
         facts = os.fstat(fd)
         self.sha256, self.inode, self.mtime_ns = self._hash.hexdigest(), facts.st_ino, facts.st_mtime_ns
+
+    def sync(self) -> None:
+        """Make the bytes and the entry that leads to them durable."""
+        assert self._file is not None
+        os.fsync(self._file.fileno())
+        sync_folder(self.folder.staging)
 
     def release(self) -> None:
         """Let go of the file, which stands on its own from here."""
@@ -155,7 +161,7 @@ class Folder:
         """Begin a new file."""
         return Staged(self, name)
 
-    def stage_copy(self, source: str) -> Staged:
+    def stage_copy(self, source: str, *, durable: bool = True) -> Staged:
         """Copy a file into the staging, hashing it on the way, with its permissions."""
         # Without O_NONBLOCK the opening of a named pipe would wait for somebody who writes into it.
         with FileIO(os.open(source, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))) as file:
@@ -166,7 +172,7 @@ class Folder:
             try:
                 while chunk := file.read(CHUNK):
                     staged.write(chunk)
-                staged.seal(stat.S_IMODE(facts.st_mode) & 0o777)
+                staged.seal(stat.S_IMODE(facts.st_mode) & 0o777, durable=durable)
             except BaseException:
                 staged.discard()
                 raise

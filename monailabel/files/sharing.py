@@ -1,8 +1,11 @@
 """Making files and folders durable, and as usable for the group as the folder that they serve."""
 
+import ctypes
 import errno
 import os
 import stat
+import sys
+from collections.abc import Callable
 from contextlib import suppress
 
 from monailabel.interfaces.exception import InvalidInputException
@@ -38,6 +41,34 @@ def sync_folder(path: str) -> None:
             raise
     finally:
         os.close(fd)
+
+
+def _find_syncfs() -> Callable[[int], None] | None:
+    function = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None) if sys.platform.startswith("linux") else None
+    if function is None:
+        return None
+
+    def syncfs(fd: int) -> None:
+        if function(fd):
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
+
+    return syncfs
+
+
+_syncfs = _find_syncfs()
+
+
+def sync_disk(path: str) -> bool:
+    """Make everything durable that was written to a folder's disk (syncfs(2)); tell whether this system can."""
+    if _syncfs is None:
+        return False
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        _syncfs(fd)
+    finally:
+        os.close(fd)
+    return True
 
 
 def make_folder(path: str, like: str) -> None:
