@@ -290,8 +290,7 @@ DELETE FROM mark WHERE id = :id;
 UPDATE item SET mark = NULL WHERE id = :item AND mark = :id;
 
 -- name: twin
--- The present item of another name whose visible file is the same folder entry; asked only where a file lies in the way
--- that is not known by its name, so that no index is kept for it.
+-- The present item of another name whose visible file is the same folder entry.
 SELECT image_id FROM item
 WHERE inode = :inode AND state = 0 AND (tag = '') = (:tag = '') AND NOT (image_id = :image_id AND tag = :tag) LIMIT 1;
 

@@ -24,6 +24,7 @@ CREATE TABLE item (
     mark     INTEGER                      -- the change of its file that may be still under way
 ) STRICT;
 CREATE UNIQUE INDEX item_name ON item (image_id, tag);
+CREATE INDEX item_inode ON item (inode);
 CREATE INDEX item_listing ON item (tag, listed, born, image_id);
 CREATE INDEX item_unlabelled ON item (born, image_id) WHERE tag = '' AND listed = 1 AND final = 0;
 CREATE INDEX item_waiting ON item (handed, born, image_id) WHERE tag = '' AND listed = 1 AND final = 0;

@@ -1,6 +1,4 @@
--- Kept bytes can be erased, and a change writes one index less.
-
-DROP INDEX item_inode;
+-- Kept bytes can be erased.
 
 -- Kept bytes that nobody may have any more: their rows are gone, and their files go next.
 CREATE TABLE doomed (
