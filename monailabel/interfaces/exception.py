@@ -4,6 +4,7 @@ MONAILabelException
 ├── ImageNotFoundException
 ├── LabelNotFoundException
 ├── InvalidInputException      (also a ValueError)
+│   └── UnreadableImageException
 ├── ConflictException
 │   └── VersionConflictException
 ├── ReadOnlyException          (also a PermissionError)
@@ -65,6 +66,10 @@ class InvalidInputException(_Kinded, ValueError):
     """A name, an info or a file that is refused; nothing was changed."""
 
     kind = MONAILabelError.INVALID_INPUT
+
+
+class UnreadableImageException(InvalidInputException):
+    """A file's voxels cannot be read: its format is not known, it is damaged, or too large."""
 
 
 class ConflictException(_Kinded):

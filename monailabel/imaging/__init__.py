@@ -1,0 +1,1 @@
+"""Headers, pictures and reduced volumes of medical images: bytes of image formats, and nothing of datastores."""
