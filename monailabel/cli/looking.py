@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +11,13 @@ import typer
 
 from monailabel.cli import opening, printing
 from monailabel.cli.options import AsJson, Folder, ImageId, ReadOnly
-from monailabel.interfaces.exception import ConflictException, ImageNotFoundException, InvalidInputException
+from monailabel.interfaces.exception import (
+    ConflictException,
+    ImageNotFoundException,
+    InvalidInputException,
+    LabelNotFoundException,
+    UnreadableImageException,
+)
 
 if TYPE_CHECKING:
     from monailabel.datastore.local import LocalDatastore
@@ -65,13 +72,24 @@ def _chosen(datastore: "LocalDatastore", tag: str | None, unlabelled: bool) -> l
     return datastore.get_labeled_images(tag) if tag else datastore.list_images()
 
 
-def show(folder: Folder, image_id: ImageId, as_json: AsJson = False, read_only: ReadOnly = False) -> None:
+def show(
+    folder: Folder,
+    image_id: ImageId,
+    tag: Annotated[str | None, typer.Option(metavar="TAG", help="Draw the outlines of the label of that tag.")] = None,
+    as_json: AsJson = False,
+    read_only: ReadOnly = False,
+) -> None:
     """Show all that is known of an image.
 
-    Where it and its labels lie, and their info.
+    Where it and its labels lie, and their info; a terminal gets a picture too.
     """
     with opening.reading(folder, read_only) as datastore:
         found = _described(datastore, image_id)
+        if tag is not None and tag not in found["labels"]:
+            has = ", ".join(found["labels"]) or "no labels"
+            raise LabelNotFoundException(f'label "{tag}" of image "{image_id}" not found; it has: {has}')
+        if not as_json and sys.stdout.isatty():
+            _draw(datastore, image_id, tag)
     if as_json:
         printing.document(found)
         return
@@ -79,6 +97,18 @@ def show(folder: Folder, image_id: ImageId, as_json: AsJson = False, read_only: 
     for tag, label in found["labels"].items():
         printing.lines(["", f"label {printing.shown(tag)}"])
         printing.table((), [("path", label["path"]), *label["info"].items()])
+
+
+def _draw(datastore: "LocalDatastore", image_id: str, tag: str | None) -> None:
+    """Draw the image where the terminal can show it; one that cannot be drawn is no reason to show nothing."""
+    from monailabel.cli import picture
+
+    if (how := picture.protocol()) is None:
+        return
+    try:
+        printing.lines(picture.drawn(datastore.preview(image_id, tag, size=picture.size(how)), how))
+    except UnreadableImageException as error:
+        printing.note(str(error))
 
 
 def _described(datastore: "LocalDatastore", image_id: str) -> dict[str, Any]:

@@ -19,11 +19,12 @@ from monailabel.datastore.batch import Incoming, put_all
 from monailabel.datastore.change import enter
 from monailabel.datastore.edit import Edit, visible_name
 from monailabel.datastore.erasing import SHOWN, prunable
+from monailabel.datastore.pictures import Pictures
 from monailabel.datastore.reading import OpenFile, open_newest
 from monailabel.datastore.store import Store
 from monailabel.files.folder import Staged, digest
 from monailabel.files.looks import look
-from monailabel.interfaces.datastore import Datastore, DefaultLabelTag
+from monailabel.interfaces.datastore import DefaultLabelTag
 from monailabel.interfaces.exception import (
     ConflictException,
     ImageNotFoundException,
@@ -41,7 +42,7 @@ IfMatch = str | Collection[str] | None
 """The ETag (or several) that the newest version must have; `*` for any, `()` where there must be none yet."""
 
 
-class Beyond(Datastore):
+class Beyond(Pictures):
     """The additions; LocalDatastore has the reference page's methods."""
 
     path: str

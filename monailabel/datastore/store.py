@@ -40,6 +40,7 @@ _CLOSE_SECONDS = 2.0  # that closing may spend on the snapshot
 
 _PATIENCE = 1.0  # seconds that a path may wait for a living writer
 _POLL = 0.002
+_ATTEMPTS = 100
 
 _open: "weakref.WeakSet[Store]" = weakref.WeakSet()
 
@@ -178,7 +179,7 @@ class Store:
         self.erasing.purge(image_id, actor)
         for name in DERIVED:
             for path in glob.glob(os.path.join(glob.escape(self.state), name)):
-                shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+                _remove(path)
         self.write_snapshot(durable=True)
         aside = (
             os.path.join(glob.escape(self.path), "*.damaged-*"),
@@ -291,6 +292,18 @@ class Store:
         self.changes.renew()
         self.snapshot.renew()
         self.background.renew()
+
+
+def _remove(path: str) -> None:
+    """Remove a file, a link or a folder, also one in which somebody is making something."""
+    if os.path.islink(path) or not os.path.isdir(path):
+        os.unlink(path)
+        return
+    for _ in range(_ATTEMPTS):
+        shutil.rmtree(path, ignore_errors=True)
+        if not os.path.exists(path):
+            return
+    shutil.rmtree(path)
 
 
 def _prepared(options: Options) -> str:

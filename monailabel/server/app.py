@@ -10,7 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 import monailabel
 from monailabel.datastore.local import LocalDatastore
-from monailabel.server import activelearning, datastore, errors, info, login, pages, session
+from monailabel.server import activelearning, datastore, errors, info, login, pages, pictures, session
 from monailabel.server.answers import Json
 from monailabel.server.guard import Guard
 from monailabel.server.lending import Lender
@@ -51,8 +51,9 @@ def create_app(settings: Settings, store: LocalDatastore | None = None) -> FastA
     app.state.settings = settings
     app.state.given = store
     app.state.lender = Lender()
+    app.state.renders = pictures.Renders()
     errors.install(app)
-    for part in (pages, info, datastore, activelearning, session, login):
+    for part in (pages, info, datastore, pictures, activelearning, session, login):
         app.include_router(part.router)
     if settings.cors_origins:
         app.add_middleware(

@@ -4,7 +4,7 @@ import asyncio
 import mimetypes
 import os
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import IO, Protocol
 from urllib.parse import quote
 
@@ -41,7 +41,8 @@ class Opened(Protocol):
 class Download(Response):
     """The answer with a file; it closes the file when it has been sent, or could not be."""
 
-    def __init__(self, file: Opened, request: Request) -> None:
+    def __init__(self, file: Opened, request: Request, headers: Mapping[str, str] | None = None) -> None:
+        """Answer with a file; `headers` go with it, or in place of those that are usual."""
         self._file = file
         validators = Validators(f'"{file.etag}"', int(file.mtime))
         self._wanted = wanted(request.method, request.headers, validators, file.size)
@@ -49,7 +50,7 @@ class Download(Response):
         self.background = None
         self.status_code = self._wanted.status
         self.body = b""
-        self.init_headers(_headers(file, validators, self._wanted))
+        self.init_headers(_headers(file, validators, self._wanted) | dict(headers or {}))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""

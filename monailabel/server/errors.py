@@ -4,6 +4,7 @@
 400  InvalidInputException, a body that cannot be read, an address that is not UTF-8
 409  ConflictException
 403  ReadOnlyException
+415  UnreadableImageException
 422  a parameter or part that is missing or of the wrong kind
 413, 408  a body that is too large or too slow
 507  no space is left on the server's disk
@@ -31,6 +32,7 @@ from monailabel.interfaces.exception import (
     LabelNotFoundException,
     MONAILabelException,
     ReadOnlyException,
+    UnreadableImageException,
 )
 from monailabel.server.answers import Json
 from monailabel.server.sessions import SessionNotFoundException
@@ -41,6 +43,7 @@ _STATUS: dict[type[MONAILabelException], int] = {
     ImageNotFoundException: 404,
     LabelNotFoundException: 404,
     SessionNotFoundException: 404,
+    UnreadableImageException: 415,
     InvalidInputException: 400,
     ConflictException: 409,
     ReadOnlyException: 403,
@@ -65,6 +68,7 @@ _MEANING = {
     409: "the request contradicts what is there",
     412: "the file is another version than the one asked for",
     413: "the body is too large",
+    415: "the file cannot be shown: its format is not read here, it is damaged, or too large",
     416: "the file has no such range",
     422: "a parameter or a part is missing, or of the wrong kind",
     507: "no space is left on the server's disk",

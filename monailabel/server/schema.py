@@ -101,6 +101,19 @@ class Sample(BaseModel):
     bbox: list[int] = Field([], description="x, y, width, height of the patch that was asked for")
 
 
+class ImageHeader(BaseModel):
+    """What an image's file says of its voxels; null for what its format does not say."""
+
+    format: str
+    shape: list[int] = Field(description="voxels along each axis as stored: up to three in space, then volumes")
+    spacing: list[float] | None = Field(description="mm between neighbours along each axis in space")
+    orientation: str | None = Field(description="where each axis runs, such as RAS")
+    affine: list[list[float]] | None = Field(description="4 x 4, from voxel indices to mm, RAS")
+    dtype: str
+    components: int = Field(description="numbers of each voxel")
+    modality: str | None
+
+
 class SessionInfo(BaseModel):
     """A session; times in seconds."""
 
