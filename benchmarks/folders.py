@@ -1,5 +1,6 @@
 """Makes folders of many small images and labels, on a real disk, and brings them back to how they were."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -7,6 +8,8 @@ from pathlib import Path
 
 VOLATILE = ("tmpfs", "ramfs", "devtmpfs")
 BYTES = 256  # of each file
+CONTENT = b"\x1f\x8b" + bytes(BYTES - 2)
+CHECKSUM = hashlib.sha256(CONTENT).hexdigest()
 
 
 class NotADisk(Exception):
@@ -59,15 +62,21 @@ def _contents(folder: Path, ids: list[str]) -> Iterator[tuple[Path, list[str]]]:
 
 
 def _write(place: Path, ids: list[str]) -> None:
-    content = b"\x1f\x8b" + bytes(BYTES - 2)
     at = os.open(place, os.O_RDONLY)
     try:
         for id in ids:
             file = os.open(f"{id}.nii.gz", os.O_WRONLY | os.O_CREAT, 0o644, dir_fd=at)
-            os.write(file, content)
+            os.write(file, CONTENT)
             os.close(file)
     finally:
         os.close(at)
+
+
+def make_many(folder: Path, count: int) -> None:
+    """Write the files that are added at once."""
+    folder.mkdir()
+    _write(folder, [f"many_{number:06}" for number in range(count)])
+    os.sync()
 
 
 def forget(folder: Path) -> None:

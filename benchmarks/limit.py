@@ -1,39 +1,101 @@
 """Measures what the bare machine needs for what a datastore cannot do without: an fsync, a rename, a row."""
 
 import os
-import sqlite3
+import random
+import subprocess
 import time
+from collections.abc import Iterable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from benchmarks.operations import BATCH, Limit, timed
+import apsw
+
+from benchmarks import folders
+from benchmarks.opening import CATALOG
+from benchmarks.operations import BATCH, timed
+from benchmarks.results import Samples
+from benchmarks.rows import Limit
 
 SCHEMA = "CREATE TABLE item (id TEXT PRIMARY KEY, ext TEXT, info TEXT, size INTEGER) WITHOUT ROWID"
 INSERT = "INSERT INTO item VALUES (?, ?, ?, ?)"
 INFO = '{"ts": 1700000000, "name": "case_0000001.nii.gz"}'
+TABLES = ("item", "version", "event")  # of our catalog: the rows that an opening writes for each file
 
 
-def measure(folder: Path, scanned: Path, samples: int) -> dict[str, list[float]]:
-    """Give the seconds of each sample by limit, and of a plain fsync; `scanned` is the folder that is listed."""
-    database = _database(folder / "limit.db")
-    try:
-        return {
-            "fsync": _fsyncs(folder / "fsync", samples),
-            Limit.FILE.value: _files(folder, database, samples),
-            Limit.ROW.value: _rows(database, samples),
-            Limit.READ.value: _reads(database, samples),
-            Limit.SCAN.value: _scans(folder, scanned),
-        }
-    finally:
-        database.close()
+def of_opening(folder: str, scanned: str) -> Samples:
+    """Measure the listing of a folder with an insert of the rows that our first opening of it wrote."""
+    catalog = Path(scanned, CATALOG)
+    return {
+        Limit.SCAN.value: [_scan_same(Path(folder, "same.db"), Path(scanned), catalog)],
+        Limit.BARE.value: [_scan_bare(Path(folder, "limit.db"), Path(scanned))],
+    }
 
 
-def _database(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, isolation_level=None)
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute("PRAGMA synchronous = FULL")
-    database.execute(SCHEMA)
+def _scan_same(path: Path, scanned: Path, catalog: Path) -> float:
+    """List the folder and insert the catalog's own rows into tables and indexes like its own, without triggers."""
+    with closing(apsw.Connection(str(catalog))) as theirs:
+        made = [
+            sql for (sql,) in theirs.execute("SELECT sql FROM sqlite_schema WHERE type IN ('table', 'index')") if sql
+        ]
+        start = time.perf_counter()
+        ours = _database(path)
+        for entries in map(os.scandir, _places(scanned)):
+            for _ in entries:
+                pass
+        with closing(ours), ours:
+            for statement in made:
+                ours.execute(statement)
+            for table in TABLES:
+                _copy_rows(ours, table, theirs.execute(f"SELECT * FROM {table}"))
+        seconds = time.perf_counter() - start
+    path.unlink()
+    return seconds
+
+
+def _copy_rows(ours: apsw.Connection, table: str, rows: Iterable[Any]) -> None:
+    rows = iter(rows)
+    first = next(rows)
+    statement = f"INSERT INTO {table} VALUES ({', '.join('?' * len(first))})"
+    ours.execute(statement, first)
+    ours.executemany(statement, rows)
+
+
+def _scan_bare(path: Path, scanned: Path) -> float:
+    """List the folder and insert one row for each file; the database stays for the other limits."""
+    start = time.perf_counter()
+    with closing(_database(path)) as database, database:
+        database.execute(SCHEMA)
+        for number, place in enumerate(_places(scanned)):
+            database.executemany(INSERT, ((f"{number}/{e.name}", ".nii.gz", INFO, 256) for e in os.scandir(place)))
+    return time.perf_counter() - start
+
+
+def _places(scanned: Path) -> list[Path]:
+    return [scanned, scanned / "labels" / "final", scanned / "labels" / "original"]
+
+
+def _database(path: Path) -> apsw.Connection:
+    database = apsw.Connection(str(path))
+    database.pragma("journal_mode", "wal")
+    database.pragma("synchronous", 2)  # FULL: a commit is on the disk when it returns
     return database
+
+
+def of_operations(folder: str, scanned: str, many: str, samples: int, count: int) -> Samples:
+    """Measure what single operations stand on, beside a database with a row for each of the scanned files."""
+    place = Path(folder)
+    with closing(_database(place / "limit.db")) as database:
+        return {
+            "fsync": _fsyncs(place / "fsync", samples),
+            Limit.FILE.value: _files(place / "shown", database, samples),
+            Limit.ROW.value: _updates(database, count, samples),
+            Limit.READ.value: _reads(database, count),
+            Limit.COPY.value: [_copy(Path(many), place / "copied")],
+            Limit.PASS.value: timed([partial(_list, Path(scanned))] * 3),
+            Limit.DOCUMENT.value: timed([partial(_document, database)] * 3),
+        }
 
 
 def _fsyncs(path: Path, samples: int) -> list[float]:
@@ -42,52 +104,83 @@ def _fsyncs(path: Path, samples: int) -> list[float]:
         seconds = []
         for _ in range(samples):
             os.write(file, bytes(1024))
-            seconds += timed([lambda: os.fsync(file)])
+            seconds += timed([partial(os.fsync, file)])
         return seconds
     finally:
         os.close(file)
 
 
-def _files(folder: Path, database: sqlite3.Connection, samples: int) -> list[float]:
+def _files(shown: Path, database: apsw.Connection, samples: int) -> list[float]:
+    """Show a new file and record it so that neither is lost: its bytes, its name and its row are synced.
+
+    The name is synced where it is shown; the staging needs no sync, since the row comes last.
+    """
+    shown.mkdir(exist_ok=True)
+    at = os.open(shown, os.O_RDONLY)
+
     def one(number: int) -> None:
-        staged = folder / f"staged_{number}"
-        file = os.open(staged, os.O_WRONLY | os.O_CREAT)
-        os.write(file, bytes(256))
+        staged = shown / f".staged_{number}"
+        file = os.open(staged, os.O_WRONLY | os.O_CREAT, 0o644)
+        os.write(file, folders.CONTENT)
         os.fsync(file)
         os.close(file)
-        database.execute(INSERT, (f"case_{number}", ".nii.gz", INFO, 256))
-        os.rename(staged, folder / f"case_{number}.nii.gz")
+        os.rename(staged, shown / f"new_{number}.nii.gz")
+        os.fsync(at)
+        database.execute(INSERT, (f"new_{number}", ".nii.gz", INFO, 256)).get
 
-    return timed([partial(one, number) for number in range(samples)])
+    try:
+        return timed([partial(one, number) for number in range(samples)])
+    finally:
+        os.close(at)
+        database.execute("DELETE FROM item WHERE id GLOB 'new_*'").get
 
 
-def _rows(database: sqlite3.Connection, samples: int) -> list[float]:
+def _updates(database: apsw.Connection, count: int, samples: int) -> list[float]:
     update = "UPDATE item SET info = ? WHERE id = ?"
-    return timed([partial(database.execute, update, (f"{INFO} ", f"case_{n}")) for n in range(samples)])
+
+    def one(id: str) -> None:
+        database.execute(update, (f'{{"note": {random.random()}}}', id)).get
+
+    return timed([partial(one, id) for id in _chosen(count, samples)])
 
 
-def _reads(database: sqlite3.Connection, samples: int) -> list[float]:
+def _reads(database: apsw.Connection, count: int) -> list[float]:
     def batch() -> None:
-        for number in range(BATCH):
-            database.execute("SELECT ext FROM item WHERE id = ?", (f"case_{number % samples}",)).fetchone()
+        for id in ids:
+            database.execute("SELECT ext FROM item WHERE id = ?", (id,)).get
 
-    return timed([batch] * 20, BATCH)
+    seconds = []
+    for _ in range(20):
+        ids = _chosen(count, BATCH)
+        seconds += timed([batch], BATCH)
+    return seconds
 
 
-def _scans(folder: Path, scanned: Path) -> list[float]:
-    return [_scan(folder / f"scan_{number}.db", scanned) for number in range(3)]
+def _chosen(count: int, samples: int) -> list[str]:
+    return [f"0/case_{number:07}.nii.gz" for number in random.choices(range(count), k=samples)]
 
 
-def _scan(path: Path, scanned: Path) -> float:
+def _copy(many: Path, target: Path) -> float:
+    """Copy the files that are added at once with the system's own cp, and sync their disk; the seconds of each."""
+    target.mkdir(exist_ok=True)
+    files = sorted(str(path) for path in many.iterdir())
     start = time.perf_counter()
-    database = _database(path)
-    rows = [(f"{n}/{e.name}", "", INFO, 256) for n, at in enumerate(_places(scanned)) for e in os.scandir(at)]
-    database.execute("BEGIN")
-    database.executemany(INSERT, rows)
-    database.execute("COMMIT")
-    database.close()
-    return time.perf_counter() - start
+    subprocess.run(["cp", "-t", str(target), *files], check=True)
+    subprocess.run(["sync", "-f", str(target)], check=True)
+    seconds = (time.perf_counter() - start) / len(files)
+    for path in target.iterdir():
+        path.unlink()
+    return seconds
 
 
-def _places(scanned: Path) -> list[Path]:
-    return [scanned, scanned / "labels" / "final", scanned / "labels" / "original"]
+def _list(folder: Path) -> None:
+    with os.scandir(folder) as entries:
+        for _ in entries:
+            pass
+
+
+def _document(database: apsw.Connection) -> None:
+    """Make one JSON object of the images, each with its extension and info, from rows that hold them ready."""
+    database.execute(
+        "SELECT json_group_object(id, json_object('ext', ext, 'info', json(info))) FROM item WHERE id LIKE '0/%'"
+    ).get

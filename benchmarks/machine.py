@@ -2,9 +2,10 @@
 
 import os
 import platform
-import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
+
+import apsw
 
 from benchmarks.folders import file_system
 
@@ -17,7 +18,7 @@ def describe(folder: Path) -> dict[str, str]:
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}",
         "disk": f"{file_system(folder)}",
-        "python": f"{platform.python_version()}, its SQLite {sqlite3.sqlite_version}",
+        "python": f"{platform.python_version()}, SQLite {apsw.sqlite_lib_version()}",
     }
 
 

@@ -1,35 +1,30 @@
-"""The table of operations that are measured: each is a row here, made of public methods that both packages have."""
+"""The operations on an open datastore that are measured, made of public methods that both packages have."""
 
 import copy
+import os
 import random
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from enum import Enum
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 BATCH = 200  # calls that make one sample where a single one is too short for the clock
+NEW = 10  # files that another program brings
 SOURCE = "the file to add"  # stands for it in the table
 LABEL_INFO = {"label_info": [{"name": "brain", "idx": 1}], "client_id": "bench"}
 
 
-class Limit(Enum):
-    """What of the bare machine an operation is compared with."""
-
-    FILE = "stage, fsync, rename, one durable insert"
-    ROW = "one durable update"
-    READ = "one SQLite point read"
-    SCAN = "os.scandir and one bulk insert"
-
-
 @dataclass
 class Bench:
-    """What an operation works on: an open datastore, the ids in it, a file to add, and how many samples to take."""
+    """What an operation works on: an open datastore, its folder and ids, files to add, how many samples to take."""
 
     store: Any
+    folder: str
     ids: list[str]
     source: str
+    many: str  # the folder of the files that are added at once
     samples: int
 
     def new(self) -> list[str]:
@@ -41,14 +36,7 @@ class Bench:
         return random.choices(self.ids, k=BATCH)
 
 
-@dataclass(frozen=True)
-class Operation:
-    """A row of the table; `run` gives the seconds of each sample."""
-
-    name: str
-    run: Callable[[Bench], list[float]]
-    change: bool = False
-    limit: Limit | None = None
+Run = Callable[[Bench], list[float]]
 
 
 def timed(calls: Iterable[Callable[[], Any]], each: int = 1) -> list[float]:
@@ -61,18 +49,18 @@ def timed(calls: Iterable[Callable[[], Any]], each: int = 1) -> list[float]:
     return seconds
 
 
-def _repeated(method: str) -> Callable[[Bench], list[float]]:
-    """Measure a method without arguments."""
+def _repeated(method: str, most: int = 20) -> Run:
+    """Measure a method without arguments, at most that often, when it has been called once."""
 
     def run(bench: Bench) -> list[float]:
         call = getattr(bench.store, method)
         call()
-        return timed([call] * max(5, bench.samples // 10))
+        return timed([call] * min(most, max(3, bench.samples // 10)))
 
     return run
 
 
-def _looked_up(method: str, *more: str) -> Callable[[Bench], list[float]]:
+def _looked_up(method: str, *more: str) -> Run:
     """Measure a method that looks one image up, for images chosen at random."""
 
     def run(bench: Bench) -> list[float]:
@@ -82,13 +70,16 @@ def _looked_up(method: str, *more: str) -> Callable[[Bench], list[float]]:
             for id in ids:
                 call(id, *more)
 
-        ids = bench.chosen()
-        return timed([batch] * 20, BATCH)
+        seconds = []
+        for _ in range(20):
+            ids = bench.chosen()
+            seconds += timed([batch], BATCH)
+        return seconds
 
     return run
 
 
-def _added(method: str, *arguments: Any) -> Callable[[Bench], list[float]]:
+def _added(method: str, *arguments: Any) -> Run:
     """Measure a method once for each image that the changes add, with arguments of its own for each call."""
 
     def run(bench: Bench) -> list[float]:
@@ -104,25 +95,76 @@ def _save_labels(bench: Bench) -> list[float]:
     return [s for tag in ("final", "bench") for s in _added("save_label", SOURCE, tag, LABEL_INFO)(bench)]
 
 
-# Measured by the process that opens the folder.
-FIRST_OPEN = Operation("first open", lambda _: [], limit=Limit.SCAN)
-CHECKSUMS = Operation("all checksums, in the background", lambda _: [])
-OPEN_AGAIN = Operation("open again", lambda _: [])
+def _refresh_new(bench: Bench) -> list[float]:
+    """Measure the taking in of files that another program brought."""
+    seconds = []
+    for number in range(min(5, max(2, bench.samples // 10))):
+        paths = [Path(bench.folder, f"brought_{number}_{n}.nii.gz") for n in range(NEW)]
+        for path in paths:
+            path.write_bytes(Path(bench.source).read_bytes())
+        seconds += timed([bench.store.refresh])
+        for path in paths:
+            path.unlink()
+    bench.store.refresh()
+    return seconds
+
+
+def _add_many(bench: Bench) -> list[float]:
+    """Measure the adding of many images at once; nothing where a package has no such method."""
+    add = getattr(bench.store, "add_images", None)
+    files = [(id, path, {"PatientID": "P"}) for id, path in _many(bench)]
+    return timed([partial(add, files)], len(files)) if add else []
+
+
+def _save_many(bench: Bench) -> list[float]:
+    """Measure the saving of a label for each of them, and remove them."""
+    save = getattr(bench.store, "save_labels", None)
+    files = [(id, path, "final", LABEL_INFO) for id, path in _many(bench)]
+    if save is None:
+        return []
+    seconds = timed([partial(save, files)], len(files))
+    for id, *_ in files:
+        bench.store.remove_image(id)
+    return seconds
+
+
+def _many(bench: Bench) -> list[tuple[str, str]]:
+    """Give id and path of the files that are added at once."""
+    return [(name.partition(".")[0], os.path.join(bench.many, name)) for name in sorted(os.listdir(bench.many))]
+
+
+def _snapshot(bench: Bench) -> list[float]:
+    """Measure the writing of datastore_v2.json after a change, which MONAI Label does in every change."""
+    ours = getattr(bench.store, "_store", None)  # ours writes it in the background: asked for here, by its own room
+    seconds = []
+    for number in range(3):
+        change = partial(bench.store.set_description, f"description {number}")
+        if ours is not None:
+            change()
+        seconds += timed([change if ours is None else ours.write_snapshot])
+    return seconds
+
 
 # In the order in which they are carried out: what reads meets a folder where nothing is new, and the changes leave it
 # as they found it.
-OPERATIONS = (
-    Operation("refresh, nothing new", _repeated("refresh")),
-    Operation("get_image_uri", _looked_up("get_image_uri"), limit=Limit.READ),
-    Operation("get_label_uri", _looked_up("get_label_uri", "final"), limit=Limit.READ),
-    Operation("get_image_info", _looked_up("get_image_info"), limit=Limit.READ),
-    Operation("list_images", _repeated("list_images")),
-    Operation("status", _repeated("status")),
-    Operation("add_image", _added("add_image", SOURCE, {"PatientID": "P"}), change=True, limit=Limit.FILE),
-    Operation("save_label", _save_labels, change=True, limit=Limit.FILE),
-    Operation("update_image_info", _added("update_image_info", {"note": "x"}), change=True, limit=Limit.ROW),
-    Operation("update_label_info", _added("update_label_info", "final", {"note": "x"}), change=True, limit=Limit.ROW),
-    Operation("remove_label", _added("remove_label", "bench"), change=True),
-    Operation("remove_image", _added("remove_image"), change=True),
-)
-ALL = (FIRST_OPEN, CHECKSUMS, OPEN_AGAIN, *OPERATIONS)
+OPERATIONS: dict[str, Run] = {
+    "refresh, nothing new": _repeated("refresh"),
+    "get_image_uri": _looked_up("get_image_uri"),
+    "get_label_uri": _looked_up("get_label_uri", "final"),
+    "get_image_info": _looked_up("get_image_info"),
+    "list_images": _repeated("list_images"),
+    "get_unlabeled_images": _repeated("get_unlabeled_images"),
+    "status": _repeated("status"),
+    "datalist()": _repeated("datalist", 3),
+    "json()": _repeated("json", 3),
+    "add_image": _added("add_image", SOURCE, {"PatientID": "P"}),
+    "save_label": _save_labels,
+    "update_image_info": _added("update_image_info", {"note": "x"}),
+    "update_label_info": _added("update_label_info", "final", {"note": "x"}),
+    "remove_label": _added("remove_label", "bench"),
+    "remove_image": _added("remove_image"),
+    "add_images, each of 1,000": _add_many,
+    "save_labels, each of 1,000": _save_many,
+    "refresh, 10 new": _refresh_new,
+    "the JSON snapshot": _snapshot,
+}

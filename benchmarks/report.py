@@ -1,108 +1,142 @@
-"""Turns measured seconds into a table that people read."""
+"""Turns what was measured into tables that people read."""
 
-from dataclasses import dataclass, field
-from statistics import median
-from typing import Any
+from benchmarks.results import Results, Who
+from benchmarks.rows import MEGABYTES, ROWS, Against, Limit, Row, Target
 
-from benchmarks.operations import ALL, Operation
-
-ALLOWED = 1.5  # times what a change costs in the smallest folder
-
-Samples = dict[str, list[float]]
+_EACH = {Who.OURS: "", Who.THEIRS: "MONAI Label ", Who.MENDED: "mended "}
 
 
-@dataclass
-class Results:
-    """All samples in seconds: by package and size and operation, and of the bare machine."""
-
-    machine: dict[str, str]
-    ours: dict[int, Samples] = field(default_factory=dict)
-    theirs: dict[int, Samples] = field(default_factory=dict)
-    limits: dict[int, Samples] = field(default_factory=dict)
-
-    def growth(self, operation: Operation) -> float:
-        """Give how many times more an operation costs in the largest folder than in the smallest."""
-        smallest, largest = (median(self.ours[size][operation.name]) for size in (min(self.ours), max(self.ours)))
-        return largest / smallest
-
-    def grown(self) -> list[str]:
-        """Name the changes that cost more than is allowed in the largest folder."""
-        return [o.name for o in measured(self) if o.change and self.growth(o) > ALLOWED]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Give medians and p99 in seconds for machines to read."""
-        return {
-            "machine": self.machine,
-            **{name: _summed(getattr(self, name)) for name in ("ours", "theirs", "limits")},
-            "growth": {o.name: self.growth(o) for o in measured(self)},
-            "changes that grow": self.grown(),
-        }
+def summary(results: Results) -> str:
+    """Write the machine, the cost of an fsync, all tables, and which rows fall short."""
+    machine = [f"- {name}: {value}" for name, value in results.machine.items()]
+    return "\n\n".join(
+        part
+        for part in ("\n".join([*machine, *_bare(results)]), ours(results), others(results), targets(results),
+                     short(results))
+        if part
+    )  # fmt: skip
 
 
-def measured(results: Results) -> list[Operation]:
-    """Give the operations that were measured, in the table's order."""
-    return [o for o in ALL if all(o.name in samples for samples in results.ours.values())]
+def _bare(results: Results) -> list[str]:
+    """Write what the disk costs, at the largest size at which it was measured."""
+    lines = []
+    for name in ("fsync", Limit.FILE.value, Limit.ROW.value):
+        size = max(results.sizes(Who.LIMIT, name), default=None)
+        seconds = None if size is None else results.median(Who.LIMIT, name, size)
+        if seconds is not None:
+            lines.append(f"- {'an fsync' if name == 'fsync' else name}: {duration(seconds)}")
+    return lines
 
 
-def _summed(by_size: dict[int, Samples]) -> dict[str, Any]:
-    return {
-        str(size): {name: {"median": median(s), "p99": p99(s), "samples": len(s)} for name, s in samples.items()}
-        for size, samples in by_size.items()
-    }
+def ours(results: Results) -> str:
+    """Write our figures at each number of images, with the p99 at the largest and the growth."""
+    sizes = sorted({size for size in results.samples[Who.OURS] if size})
+    named = [row for row in _measured(results) if any(results.sizes(Who.OURS, row.name))]
+    if not sizes:
+        return ""
+    head = ["ours", *(f"{size:,} images" for size in sizes), "p99", "growth"]
+    return aligned([head, *([row.name, *_ours(results, row, sizes)] for row in named)])
 
 
-def p99(seconds: list[float]) -> float:
-    """Give what ninety-nine of a hundred samples stay below."""
-    return sorted(seconds)[min(len(seconds) - 1, int(len(seconds) * 0.99))]
+def _ours(results: Results, row: Row, sizes: list[int]) -> list[str]:
+    medians = [results.median(Who.OURS, row.name, size) for size in sizes]
+    known = [m for m in medians if m is not None]
+    p99 = results.p99(Who.OURS, row.name, max(results.sizes(Who.OURS, row.name)))
+    growth = f"{known[-1] / known[0]:.2f}" if len(known) > 1 and known[0] else ""
+    return [*(written(m, row.unit) for m in medians), written(p99, row.unit), growth]
+
+
+def others(results: Results) -> str:
+    """Write MONAI Label's figures, as released and mended, and the limits, where each was measured."""
+    columns = [(who, size) for who in (Who.THEIRS, Who.MENDED) for size in sorted(results.samples[who])]
+    limits = [size for size in sorted(results.samples[Who.LIMIT]) if size]
+    largest = max(limits, default=0)
+    head = ["the others", *(f"{_EACH[who]}{size:,}".replace("Label 0", "Label").strip() for who, size in columns)]
+    head += [f"the limit, {largest:,}" if largest else "the limit", "which is"]
+    rows = []
+    for row in _measured(results):
+        cells = [_other(results, row, who, size) for who, size in columns]
+        limit = _limit(results, row, largest)
+        if any(cells) or limit:
+            rows.append([row.name, *cells, limit, row.limit.value if row.limit and limit else ""])
+    return aligned([head, *rows]) if rows else ""
+
+
+def _other(results: Results, row: Row, who: Who, size: int) -> str:
+    text = written(results.median(who, row.name, size), row.unit)
+    quoted = who is Who.THEIRS and results.quoted.get(row.name) is results.samples[who][size].get(row.name)
+    return f"{text} (quoted)" if text and quoted else text
+
+
+def _limit(results: Results, row: Row, largest: int) -> str:
+    if row.limit is None:
+        return ""
+    sizes = results.sizes(Who.LIMIT, row.limit.value)
+    if not sizes:
+        return ""
+    return written(results.median(Who.LIMIT, row.limit.value, min(largest, sizes[-1])), row.unit)
+
+
+def targets(results: Results) -> str:
+    """Write what has to hold, and what was seen."""
+    rows = [
+        [row.name, said(target, row), shown(figure, target, row), "yes" if target.met(figure) else "no"]
+        for row, target, figure in judged(results)
+    ]
+    return aligned([["row", "has to be", "is", "met"], *rows]) if rows else ""
+
+
+def short(results: Results) -> str:
+    """Name the rows that fall short."""
+    names = [f"{row.name} ({said(target, row)})" for row, target, figure in judged(results) if not target.met(figure)]
+    return f"These fall short: {'; '.join(names)}." if names else "Every target is met."
+
+
+def judged(results: Results) -> list[tuple[Row, Target, float]]:
+    """Give each target that can be judged, with its figure."""
+    found = [(row, target, target.figure(results, row.name)) for row in ROWS for target in row.targets]
+    return [(row, target, figure) for row, target, figure in found if figure is not None]
+
+
+def said(target: Target, row: Row) -> str:
+    """Write a target in words."""
+    at = f" at {target.size:,}" if target.size else ""
+    if target.against is Against.ITSELF:
+        return f"≤ {written(target.bound, row.unit)}{at}"
+    return f"{'≥' if target.is_faster else '≤'} {target.bound:,.3g} {target.against.value}{at}"
+
+
+def shown(figure: float, target: Target, row: Row) -> str:
+    """Write what was seen of a target."""
+    return written(figure, row.unit) if target.against is Against.ITSELF else f"{figure:,.{_digits(figure)}f}"
+
+
+def _measured(results: Results) -> list[Row]:
+    names = {name for who in Who for samples in results.samples[who].values() for name in samples}
+    return [row for row in ROWS if row.name in names]
+
+
+def written(value: float | None, unit: str) -> str:
+    """Write seconds or megabytes; nothing where there is no figure."""
+    if value is None:
+        return ""
+    return f"{value:,.0f} MB" if unit == MEGABYTES else duration(value)
 
 
 def duration(seconds: float) -> str:
     """Write seconds in the unit that suits them, with two to three digits."""
     for unit, factor in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
         if seconds * factor >= 1 or unit == "µs":
-            value = seconds * factor
-            return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f} {unit}"
+            return f"{seconds * factor:.{_digits(seconds * factor)}f} {unit}"
     return ""
 
 
-def table(results: Results) -> str:
-    """Write the table in Markdown: ours at each size, the growth, MONAI Label's, and the machine's limit."""
-    sizes, theirs = sorted(results.ours), sorted(results.theirs)
-    head = ["operation", *(f"{size:,}" for size in sizes), "p99", f"{sizes[-1]:,} / {sizes[0]:,}"]
-    head += [text for size in theirs for text in (f"MONAI Label at {size:,}", "times ours")]
-    head += ["the limit", "ours / limit"]
-    rows = [_row(results, operation, sizes, theirs) for operation in measured(results)]
-    return _aligned([head, *rows])
+def _digits(value: float) -> int:
+    return 0 if value >= 100 else 1 if value >= 10 else 2
 
 
-def _row(results: Results, operation: Operation, sizes: list[int], theirs: list[int]) -> list[str]:
-    name, largest = operation.name, results.ours[sizes[-1]]
-    cells = [name, *(duration(median(results.ours[size][name])) for size in sizes), duration(p99(largest[name]))]
-    cells.append(f"{results.growth(operation):.2f}{_mark(results, operation)}")
-    for size in theirs:
-        cells += _beside(results.theirs[size], results.ours.get(size), name)
-    return cells + _against_limit(results, operation, sizes[-1])
-
-
-def _mark(results: Results, operation: Operation) -> str:
-    return f" (> {ALLOWED})" if operation.name in results.grown() else ""
-
-
-def _beside(theirs: Samples, ours: Samples | None, name: str) -> list[str]:
-    if name not in theirs:
-        return ["", ""]
-    other = median(theirs[name])
-    return [duration(other), f"{other / median(ours[name]):.1f}" if ours else ""]
-
-
-def _against_limit(results: Results, operation: Operation, size: int) -> list[str]:
-    if operation.limit is None or size not in results.limits:
-        return ["", ""]
-    bare = median(results.limits[size][operation.limit.value])
-    return [duration(bare), f"{median(results.ours[size][operation.name]) / bare:.1f}"]
-
-
-def _aligned(rows: list[list[str]]) -> str:
+def aligned(rows: list[list[str]]) -> str:
+    """Write a table in Markdown; the first row is its head."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows

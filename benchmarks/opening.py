@@ -1,0 +1,92 @@
+"""Opens folders: for the first time, and again with every operation of the table."""
+
+import importlib
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks import folders
+from benchmarks.operations import OPERATIONS, Bench, timed
+from benchmarks.results import Samples
+
+PATIENCE = 9_000  # tenths of a second for the next file's checksum
+CATALOG = ".monailabel/catalog.db"
+
+
+def opened(folder: str, **options: Any) -> tuple[Any, float]:
+    """Open the folder with the package that this process finds; give the datastore and the seconds."""
+    cls = importlib.import_module("monailabel.datastore.local").LocalDatastore
+    start = time.perf_counter()
+    store = cls(folder, **options)
+    return store, time.perf_counter() - start
+
+
+def close(store: Any) -> None:
+    """Close a datastore; MONAI Label's cannot be closed."""
+    getattr(store, "close", lambda: None)()
+
+
+def first(folder: str, checksums: bool) -> Samples:
+    """Open a folder that no datastore has seen.
+
+    Ours reads the files' checksums in the background: wait for them, or write them in, since all files are alike.
+    """
+    folders.forget(Path(folder))
+    store, seconds = opened(folder)
+    result = {"first open": [seconds], "memory at most, first open": [memory("VmHWM")]}
+    ours = hasattr(store, "open_image")
+    if ours and checksums:
+        result["all checksums, in the background"] = timed([partial(_wait_for_checksums, store)])
+    close(store)
+    if ours and not checksums:
+        _write_checksums(folder)
+    os.sync()
+    return result
+
+
+def memory(line: str) -> float:
+    """Give this process's memory in megabytes, as /proc tells it: VmRSS now, VmHWM at most."""
+    text = Path("/proc/self/status").read_text()
+    return int(text.partition(f"{line}:")[2].split()[0]) / 1_000
+
+
+def _wait_for_checksums(store: Any) -> None:
+    for id in store.list_images():
+        _wait_for(partial(store.open_image, id))
+    for tag in store.status()["label_tags"]:
+        for id in store.get_labeled_images(tag):
+            _wait_for(partial(store.open_label, id, tag))
+
+
+def _wait_for(opening: Callable[[], Any]) -> None:
+    for _ in range(PATIENCE):
+        with opening() as file:
+            if file.sha256 is not None:
+                return
+        time.sleep(0.1)
+    raise TimeoutError("the background pass over the checksums did not come to its end")
+
+
+def _write_checksums(folder: str) -> None:
+    """Write the checksum of the files, which are all alike, into the catalog: reading a million takes minutes."""
+    with closing(sqlite3.connect(Path(folder, CATALOG))) as catalog, catalog:
+        catalog.execute("UPDATE version SET sha256 = ? WHERE sha256 IS NULL", (folders.CHECKSUM,))
+
+
+def again(folder: str, source: str, many: str, samples: int, only: list[str] | None = None) -> Samples:
+    """Open a known folder and carry out every operation."""
+    store, seconds = opened(folder)
+    result = {"open again": [seconds], "memory after opening": [memory("VmRSS")]}
+    bench = Bench(store, folder, store.list_images(), source, many, samples)
+    try:
+        for name, run in OPERATIONS.items():
+            if not only or name in only:
+                result |= {name: measured} if (measured := run(bench)) else {}
+    finally:
+        close(store)
+    return result

@@ -1,0 +1,99 @@
+"""Measures the library's operations at several sizes, beside MONAI Label and the bare machine, taking turns."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import folders
+from benchmarks.children import ask
+from benchmarks.results import Results, Samples, Who
+from benchmarks.telling import note
+
+CHECKSUMS = 10_000  # up to so many images the checksums are waited for, which take half a millisecond for each file
+ONCE = 10_000  # larger folders are opened for the first time in the first round only
+MANY = 1_000  # files that are added at once
+BATCHES = 20  # single changes that a whole batch is worth in samples
+
+# What MONAI Label's two quadratic look-ups slow down: minutes each at 100,000 images, and quoted there.
+SLOW = ("first open", "open again")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which sizes are measured for whom, how often, and which operations (None: all)."""
+
+    ours: tuple[int, ...]
+    theirs: tuple[int, ...]
+    mended: tuple[int, ...]
+    samples: int
+    rounds: int
+    only: list[str] | None = None
+
+    def of(self, who: Who) -> tuple[int, ...]:
+        """Give the sizes at which somebody is measured."""
+        return {Who.OURS: self.ours, Who.LIMIT: self.ours, Who.THEIRS: self.theirs, Who.MENDED: self.mended}[who]
+
+    def samples_of(self, who: Who, size: int) -> int:
+        """Give how many calls are measured in a process: one of MONAI Label's changes takes 20 ms to 3 s."""
+        return self.samples if who is Who.OURS else max(2, min(self.samples, 50_000 // size))
+
+
+class Sizes:
+    """The folders of one run, and what is measured in them."""
+
+    def __init__(self, place: Path, plan: Plan, results: Results) -> None:
+        self._place = place
+        self._plan = plan
+        self._results = results
+        self._source = place / "source.nii.gz"
+        self._many = place / "many"
+
+    def run(self) -> None:
+        """Measure everything; sizes and packages take turns, so that what the machine does else meets all alike."""
+        self._source.write_bytes(folders.CONTENT)
+        folders.make_many(self._many, MANY)
+        for number in range(self._plan.rounds):
+            for size in sorted({*self._plan.ours, *self._plan.theirs, *self._plan.mended}):
+                for who in (Who.OURS, Who.LIMIT, Who.THEIRS, Who.MENDED):
+                    if size in self._plan.of(who) and self._has_turn(who, size, number):
+                        note(f"round {number + 1} of {self._plan.rounds}: {who.value}, {size:,} images")
+                        self._results.add(who, size, self._measured(who, size, number))
+
+    def _has_turn(self, who: Who, size: int, number: int) -> bool:
+        """Tell whether somebody is measured in this round: MONAI Label's large folders only in the first."""
+        return number == 0 or who in (Who.OURS, Who.LIMIT) or size < ONCE
+
+    def _measured(self, who: Who, size: int, number: int) -> Samples:
+        if who is Who.LIMIT:
+            return self._limits(size, number)
+        folder, samples = self._folder(who, size), self._plan.samples_of(who, size)
+        first: Samples = {}
+        if number == 0 or size <= ONCE:
+            if number == 0:
+                note(f"writing {size:,} images")
+                folders.make(folder, size)
+            first = ask(who, "opening:first", folder=str(folder), checksums=size <= CHECKSUMS)
+        later = ask(
+            who, "opening:again", folder=str(folder), source=str(self._source), many=str(self._many), samples=samples,
+            only=self._plan.only,
+        )  # fmt: skip
+        return first | later
+
+    def _limits(self, size: int, number: int) -> Samples:
+        folder = self._place / f"limit-{size}"
+        folder.mkdir(exist_ok=True)
+        paths = {"folder": str(folder), "scanned": str(self._folder(Who.OURS, size))}
+        first = ask(Who.LIMIT, "limit:of_opening", **paths) if number == 0 else {}
+        return first | ask(
+            Who.LIMIT, "limit:of_operations", **paths, many=str(self._many), samples=self._plan.samples, count=size
+        )
+
+    def _folder(self, who: Who, size: int) -> Path:
+        return self._place / f"{who.name.lower()}-{size}"
+
+    def remove(self, size: int) -> None:
+        """Remove the folders of a size."""
+        for path in self._place.glob(f"*-{size}"):
+            shutil.rmtree(path)
+        os.sync()
