@@ -129,7 +129,8 @@ class Extensions:
             "|".join(f"(?:{fnmatch.translate(p)})" for p in self.patterns) or r"(?!)", re.IGNORECASE
         ).match
         tails = [re.split(r"[*?\]]", p)[-1] for p in self.patterns]
-        self._tails = tuple(sorted({t.lower() for t in (*tails, *COMPOUND) if t}, key=len, reverse=True))
+        self._tails = frozenset(t.lower() for t in (*tails, *COMPOUND) if t)
+        self._lengths = sorted({len(t) for t in self._tails}, reverse=True)
 
     def take(self, name: str) -> bool:
         """Tell whether a scan takes in a file of this name."""
@@ -142,9 +143,9 @@ class Extensions:
         ('case.1', '.nii.gz')
         """
         lower = name.lower()
-        for tail in self._tails:
-            if lower.endswith(tail) and len(lower) == len(name):
-                return name[: len(name) - len(tail)], name[len(name) - len(tail) :]
+        for length in self._lengths if len(lower) == len(name) else ():
+            if lower[-length:] in self._tails:
+                return name[:-length], name[-length:]
         suffix = _SUFFIX.search(name)
         if suffix and suffix.start() > 0 and len(suffix.group()) <= MAX_EXTENSION:
             return name[: suffix.start()], suffix.group()

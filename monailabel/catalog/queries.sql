@@ -33,10 +33,6 @@ SELECT tag, state FROM item WHERE image_id = :image_id ORDER BY born;
 -- The ids of all listed images as one JSON array, in the order of listing.
 SELECT json_group_array(image_id ORDER BY born) FROM item WHERE tag = '' AND listed = 1;
 
--- name: known_ids
--- The ids of all images that were not removed, missing ones too.
-SELECT json_group_array(image_id) FROM item WHERE tag = '' AND state <> 2;
-
 -- name: page_of_images
 -- The ids of up to :limit listed images after the one given, in the order of listing.
 SELECT image_id FROM item
@@ -120,13 +116,23 @@ SELECT json_object(
 -- A document with the indent of two that datastore_v2.json has.
 SELECT json_pretty(:document, '  ');
 
--- name: files
--- Name, id and inode of the files that are in their places: what a scan compares a folder with.
-SELECT image_id || ext, image_id, inode FROM item WHERE tag = :tag AND state = 0;
+-- name: has_files
+-- Whether there are files of a tag that are in their places or missing.
+SELECT EXISTS (SELECT 1 FROM item WHERE tag = :tag AND state < 2);
 
--- name: absent
--- Name and id of the files of a folder that are missing.
-SELECT image_id || ext, image_id FROM item WHERE tag = :tag AND state = 1;
+-- name: count_files
+-- How many files of a tag are in their places or missing; those that are listed are counted already.
+SELECT coalesce((SELECT n FROM tally WHERE tag = :tag), 0)
+     + (SELECT count(*) FROM item INDEXED BY item_listing WHERE tag = :tag AND listed = 0 AND state < 2);
+
+-- name: files
+-- Row, id, name and state of the files that are in their places or missing: what a scan compares a folder with.
+SELECT id, image_id, image_id || ext, state FROM item WHERE tag = :tag AND state < 2;
+
+-- name: files_by_inode
+-- Which rows the files with these inodes have: place in the list, row and name.
+SELECT s.key, i.id, i.image_id || i.ext FROM json_each(:inodes) s JOIN item i INDEXED BY item_inode ON i.inode = s.value
+WHERE i.tag = :tag AND i.state = 0;
 
 -- name: tags
 -- Every tag that a label ever had.
@@ -153,8 +159,9 @@ ON CONFLICT (image_id, tag) DO UPDATE SET
 RETURNING id;
 
 -- name: known
--- Which of the given ids have a row of a tag, whether it is listed, and its version.
-SELECT i.image_id, i.listed, i.version FROM json_each(:ids) s JOIN item i INDEXED BY item_name ON i.image_id = s.value AND i.tag = :tag;
+-- Which of the given ids have a row of a tag, with its extension and state, whether it is listed, and its version.
+SELECT i.image_id, i.ext, i.state, i.listed, i.version
+FROM json_each(:ids) s JOIN item i INDEXED BY item_name ON i.image_id = s.value AND i.tag = :tag;
 
 -- name: last_item
 -- The number of the row that was added last.
@@ -163,11 +170,19 @@ SELECT coalesce(max(id), 0) FROM item;
 -- name: put_new_item
 -- Add an item that has no row yet.
 INSERT INTO item (id, image_id, tag, ext, info, state, listed, version, inode, born, seq)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+VALUES (?, ?, ?, ?, ?, 0, ?, 1, ?, ?, ?);
 
 -- name: put_first_version
 -- Add the first version of an item, whose bytes nobody read yet.
 INSERT INTO version (item, number, ext, size, mtime_ns, made_for, link, seq) VALUES (?, 1, ?, ?, ?, ?, ?, ?);
+
+-- name: count
+-- Count listed images or labels that came.
+INSERT INTO tally (tag, n) VALUES (:tag, :n) ON CONFLICT (tag) DO UPDATE SET n = n + excluded.n;
+
+-- name: note_final
+-- Note that these images have a listed final label.
+UPDATE item SET final = 1 WHERE tag = '' AND image_id IN (SELECT value FROM json_each(:ids));
 
 -- name: list_labels
 -- List an image's present labels, or none of its labels.

@@ -119,10 +119,6 @@ class SqliteCatalog:
             known = self._memory[key] = (stamp, _strings(self._get(query, **values)))
         return known[1].copy()
 
-    def known_ids(self) -> set[str]:
-        """Give the ids of all images that were not removed, missing ones too."""
-        return set(_strings(self._get("known_ids")))
-
     def page_of_images(self, after: str, limit: int) -> list[str]:
         """Give up to `limit` ids that follow the one given."""
         return [row[0] for row in self._all("page_of_images", after=after, limit=limit)]
@@ -256,13 +252,27 @@ class SqliteCatalog:
         """Give every tag that a label ever had."""
         return [row[0] for row in self._all("tags")]
 
-    def files(self, tag: str) -> dict[str, tuple[str, int | None]]:
-        """Give id and inode of a folder's files by name: what a scan compares it with."""
-        return {name: (image_id, inode) for name, image_id, inode in self._all("files", tag=tag)}
+    def has_files(self, tag: str) -> bool:
+        """Tell whether there are files of a tag that are in their places or missing."""
+        return bool(self._get("has_files", tag=tag))
 
-    def absent(self, tag: str) -> dict[str, str]:
-        """Give the ids of a folder's missing files by name."""
-        return dict(self._all("absent", tag=tag))
+    def count_files(self, tag: str) -> int:
+        """Count them."""
+        return int(self._get("count_files", tag=tag))
+
+    def files(self, tag: str) -> Iterator[tuple[int, str, str, State]]:
+        """Give row, image id, name and state of each, a row at a time."""
+        with self.reading() as connection:
+            for rowid, image_id, name, state in connection.execute(QUERIES["files"], {"tag": tag}):
+                yield rowid, image_id, name, State(state)
+
+    def files_by_inode(self, tag: str, inodes: list[int]) -> list[tuple[int, int, str]]:
+        """Give place in the list, row and name of each file in its place that has one of these inodes."""
+        return self._all("files_by_inode", tag=tag, inodes=json.dumps(inodes))
+
+    def last_item(self) -> int:
+        """Give the number of the row that was added last."""
+        return int(self._get("last_item"))
 
     def folders(self) -> dict[str, tuple[int, int]]:
         """Give time stamp and inode of each folder as they were before it was last read."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import apsw
 
+from monailabel.catalog.finding import Finding, Found
 from monailabel.models import Event, Item, Kept, Mark, State
 
 FIRST_CHAIN = bytes(32)
@@ -197,27 +198,16 @@ class Transaction:
 
     # -- many at once --------------------------------------------------------------------------------------------------
 
-    def known(self, tag: str, image_ids: list[str]) -> dict[str, tuple[bool, int]]:
-        """Give which of these ids have a row of that tag, with whether it is listed and its version."""
+    def known(self, tag: str, image_ids: list[str]) -> dict[str, tuple[str, State, bool, int]]:
+        """Give which of these ids have a row of that tag: its extension, state, whether it is listed, its version."""
         rows = self._all("known", tag=tag, ids=json.dumps(image_ids))
-        return {image_id: (bool(listed), version) for image_id, listed, version in rows}
+        return {image_id: (ext, State(state), bool(listed), version) for image_id, ext, state, listed, version in rows}
 
-    def put_found(self, items: list[Item], images: dict[str, tuple[bool, int]], actor: str) -> None:
-        """Add files that have no row yet and that another program put there; `images` says what their images are."""
-        last: int = self._get("last_item")
-        events, rows, versions = [], [], []
-        for rowid, item in enumerate(items, last + 1):
-            content = {"ext": item.ext, "new": item.info}
-            events.append(self._sealed(Event(actor, False, "found", item.image_id, item.tag, 1, None, None, content)))
-            listed, made_for = images.get(item.image_id, (False, None)) if item.tag else (True, None)
-            rows.append(
-                (rowid, item.image_id, item.tag, item.ext, dump(item.info), int(item.state), int(listed), 1,
-                 item.inode, self._seq, self._seq)
-            )  # fmt: skip
-            versions.append((rowid, item.ext, item.size, item.mtime_ns, made_for, item.link, self._seq))
-        for query, values in (("put_event", events), ("put_new_item", rows), ("put_first_version", versions)):
-            self._connection.executemany(self._queries[query], values).get
-        self._get("reread_orphans")
+    def put_found(self, tag: str, files: list[Found], actor: str) -> None:
+        """Add files that have no row yet and that another program put there."""
+        finding = Finding(self._connection, self._queries, self._seq, self._chain)
+        finding.put(tag, files, actor, self._now)
+        self._seq, self._chain = finding.seq, finding.chain
 
 
 def seal(before: bytes, row: tuple[Any, ...], digest: bytes) -> bytes:

@@ -200,18 +200,6 @@ class Edit:
         self._record(UNKNOWN, action, old, image_id, tag, ext, look, None, info)
         return None
 
-    def find_new(self, tag: str, files: list[tuple[str, str, Look, dict[str, Any]]]) -> None:
-        """Take in files (image id, extension, look, info) that the catalog has no rows for, all at once."""
-        images = self.rows.known(IMAGE, [file[0] for file in files]) if tag else {}
-        items = [
-            Item(
-                0, id, tag, ext, info, State.PRESENT, True, 1, None, seen.size, seen.mtime_ns, seen.inode, seen.link, 0
-            )
-            for id, ext, seen, info in files
-        ]
-        if items:
-            self.rows.put_found(items, images, UNKNOWN.name)
-
     def _find_again(self, old: Item, look: Look, info: dict[str, Any]) -> None:
         if old.state is State.PRESENT:
             self.rows.set_inode(old.rowid, look.inode)

@@ -2,19 +2,20 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TypeVar
 
 from monailabel import naming
+from monailabel.catalog.finding import Found
 from monailabel.catalog.sqlite import SqliteCatalog
 from monailabel.datastore.actor import UNKNOWN
 from monailabel.datastore.change import Changes
+from monailabel.datastore.compare import Difference, compare
 from monailabel.datastore.edit import Edit
 from monailabel.files import disk
-from monailabel.files.looks import Look, complete, look
+from monailabel.files.looks import Look, look, look_at_many
 from monailabel.interfaces.exception import InvalidInputException
 from monailabel.models import IMAGE, Item, State
 
@@ -22,8 +23,7 @@ BATCH = 5_000  # files to a transaction, so that other writers get their turn
 
 T = TypeVar("T")
 
-_FEW = 50  # files whose images are asked for one by one
-
+_Images = dict[str, tuple[bool, int]]  # by id: whether each is listed, and its version
 Progress = Callable[[str, int, int | None], None]
 
 
@@ -33,9 +33,12 @@ class _File:
 
     name: str
     image_id: str
-    ext: str
-    seen: Look
-    taken: bool = False
+    seen: Look | None  # None: somebody still writes it
+
+    @property
+    def ext(self) -> str:
+        """What follows the id."""
+        return self.name[len(self.image_id) :]
 
 
 @dataclass(slots=True)
@@ -45,11 +48,11 @@ class _Reading:
     tag: str
     path: str
     stamp: tuple[int, int] | None  # time stamp and inode, where they can be trusted
-    gone: list[str] = field(default_factory=list)  # image ids
-    came: list[_File] = field(default_factory=list)
+    difference: Difference = field(default_factory=lambda: Difference([]))
     problems: dict[str, tuple[str, bool]] = field(default_factory=dict)
     judged: set[str] = field(default_factory=set)  # image ids whose newest event is this scan's own
-    touched: set[str] | None = None  # of a look at single files: those that are news though their entries are the same
+    claimed: set[str] = field(default_factory=set)  # image ids of files that are still written
+    single: bool = False  # a look at single files, not at the whole folder
     unfinished: bool = False  # something in it could not be judged yet: it is to be read again
 
     @property
@@ -85,7 +88,7 @@ class Scan:
         images = self._read(IMAGE, stamps)
         if images is not None:
             unfinished = self._take_in(images, since)
-            stamps = self._catalog.folders() if images.came else stamps  # labels may have waited for them
+            stamps = self._catalog.folders() if images.difference.new else stamps  # labels may have waited for them
         for tag in self._tags(stamps):
             labels = self._read(tag, stamps)
             if labels is not None:
@@ -104,14 +107,10 @@ class Scan:
             path = self._path(tag)
             shown = [n for n in {*names, *items} if self._is_listed(n, tag)]
             seen = {n: facts for n in shown if (facts := look(f"{path}/{n}"))}
-            news = {n for n in names if n not in items or not _is_as_known(items[n], seen.get(n))}
-            reading = _Reading(tag, path, None, touched=news)
-            present = {n: (i.image_id, i.inode) for n, i in items.items() if i.state is State.PRESENT}
-            absent = {n: i.image_id for n, i in items.items() if i.state is State.MISSING}
-            self._compare(reading, {n: facts.inode or 0 for n, facts in seen.items()}, present, absent.copy)
+            reading = _Reading(tag, path, None, _difference(names, items, seen), single=True)
             if self._take_in(reading, since):
                 again.update(os.path.join(reading.path, name) for name in names)
-            if reading.problems or (reading.came and not tag and self._catalog.problems()):
+            if reading.problems or (reading.difference.new and not tag and self._catalog.problems()):
                 self.run()  # what cannot be taken in is noted by reading the folder, and images may end a problem
         return again
 
@@ -129,8 +128,9 @@ class Scan:
 
     def _items(self, tag: str, names: list[str]) -> dict[str, Item]:
         """Give what the catalog knows of the images or labels that these files may be, by visible name."""
-        owner = self._owner(len(names)) if tag else lambda name: self._to_id(name)[0]
-        items = [self._catalog.item(i, tag) for i in {owner(n) or "" for n in names if _is_text(n)}]
+        texts = [name for name in names if _is_text(name)]
+        ids = {id for name in texts for id in (self._starts(name) if tag else [self._to_id(name)[0]])}
+        items = [self._catalog.item(id, tag) for id in ids]
         return {i.image_id + i.ext: i for i in items if i is not None}
 
     def _is_listed(self, name: str, tag: str) -> bool:
@@ -165,89 +165,65 @@ class Scan:
         if stamp is not None and stamps.get(reading.key) == stamp:
             return None
         try:
-            entries = self._entries(reading)
+            reading.difference = compare(self._catalog, tag, self._entries(reading))
         except PermissionError as error:
             reading.problems["."] = (f"the folder cannot be read ({error.strerror})".lower(), False)
             reading.unfinished = True
-            return reading
-        self._compare(reading, entries, self._catalog.files(tag), partial(self._catalog.absent, tag))
         return reading
 
     def _path(self, tag: str) -> str:
         root = self._changes.folder(tag).root
         return os.path.join(root, tag) if tag else root
 
-    def _entries(self, reading: _Reading) -> dict[str, int]:
+    def _entries(self, reading: _Reading) -> Iterator[tuple[str, int]]:
         """Give name and inode of every file that is not hidden; no file is looked at."""
-        found: dict[str, int] = {}
+        own = frozenset() if reading.tag else self._own_names
         with suppress(FileNotFoundError, NotADirectoryError), os.scandir(reading.path) as entries:
             for entry in entries:
                 name = entry.name
-                if naming.is_hidden(name) or (name in self._own_names and not reading.tag):
+                if naming.is_hidden(name) or name in own:
                     continue
-                if not _is_text(name):
+                if not (name.isascii() or _is_text(name)):
                     shown = name.encode(errors="backslashreplace").decode()
                     reading.problems[shown] = ("its name is not UTF-8; rename the file", False)
                 elif entry.is_file():
-                    found[name] = entry.inode()
-        return found
+                    yield name, entry.inode()
 
-    def _compare(
-        self,
-        reading: _Reading,
-        entries: dict[str, int],
-        present: dict[str, tuple[str, int | None]],
-        absent: Callable[[], dict[str, str]],
-    ) -> None:
-        """Find what is gone and what is new beside what the catalog knows to be `present` and `absent`."""
-        reading.gone = [image_id for name, (image_id, _) in present.items() if name not in entries]
-        touched, unknown = reading.touched or (), (None, None)
-        new = [n for n, inode in entries.items() if n in touched or present.get(n, unknown)[1] != inode]
-        if not new:
-            return
-        taken = {image_id for name, (image_id, _) in present.items() if name in entries}
-        missing = absent()
-        owner = self._owner(len(new)) if reading.tag else None
-        new.sort(key=lambda name: (self._extensions.rank(name), name))
-        for done, name in enumerate(new):
-            self._tell(f"reading {reading.key}", done, len(new))
-            if name in present:
-                self._note(reading, name, present[name][0])
-            else:
-                self._consider(reading, name, missing.get(name), owner, taken)
-        whole = complete({f"{reading.path}/{file.name}": file.seen for file in reading.came})
-        reading.unfinished = len(whole) < len(reading.came)  # somebody still writes the others
-        reading.came = [file for file in reading.came if f"{reading.path}/{file.name}" in whole]
+    # -- deciding ------------------------------------------------------------------------------------------------------
 
-    def _consider(
-        self,
-        reading: _Reading,
-        name: str,
-        image_id: str | None,
-        owner: Callable[[str], str | None] | None,
-        taken: set[str],
-    ) -> None:
-        """Decide about a file that is new in its folder; `image_id` is whose it was before it went missing."""
-        if image_id is None:
-            if not self._extensions.take(name):
-                return
-            image_id = (owner(name) or "") if owner else self._to_id(name)[0]
-            if owner and not image_id:
-                reading.problems[name] = ("no image has the id that it begins with", True)
-                return
-            if not self._is_safe(reading, name, image_id):
-                return
-        if image_id in taken:
-            reading.problems[name] = (f"another file has the id {image_id!r} already; rename one of the two", False)
-        elif self._note(reading, name, image_id):
-            taken.add(image_id)
+    def _candidates(self, difference: Difference) -> list[str]:
+        """Give the names of the files to take in, in the order in which the first of two for one id stays."""
+        ranked: list[list[str]] = [[] for _ in range(len(self._extensions.patterns) + 1)]
+        for name in sorted(difference.new):
+            ranked[self._extensions.rank(name)].append(name)
+        known = [name for name in ranked.pop() if name in difference.known]  # taken in by a program with others
+        return [name for names in (*ranked, known) for name in names]
 
-    def _note(self, reading: _Reading, name: str, image_id: str) -> bool:
-        """Note a file that may have to be taken in; tell whether it is there and regular."""
-        seen = look(f"{reading.path}/{name}")
-        if seen is not None:
-            reading.came.append(_File(name, image_id, name[len(image_id) :], seen))
-        return seen is not None
+    def _whose(self, looks: dict[str, Look | None], images: _Images, reading: _Reading) -> Iterator[_File]:
+        """Give those files that may be taken in, each with its image's id; of labels, `images` has them all."""
+        known = reading.difference.known
+        for name, seen in looks.items():
+            image_id = known.get(name)
+            if image_id is None and reading.tag:
+                image_id = next((start for start in self._starts(name) if start in images), None)
+                if image_id is None:
+                    reading.problems[name] = ("no image has the id that it begins with", True)
+                    continue
+            elif image_id is None:
+                image_id = self._to_id(name)[0]
+            if name in known or self._is_safe(reading, name, image_id):
+                yield _File(name, image_id, seen)
+
+    def _starts(self, name: str) -> list[str]:
+        """Give the image ids that a label's file may belong to, the longest first."""
+        starts = [name[:n] for n in range(len(name) - 1, 0, -1) if not name[n].isalnum()]
+        usual = self._to_id(name)[0]
+        return starts if usual in starts else sorted([*starts, usual], key=len, reverse=True)
+
+    def _images_of(self, names: Iterable[str], edit: Edit) -> _Images:
+        """Give which images these labels may belong to: whether each is listed, and its version."""
+        rows = edit.rows.known(IMAGE, list({start for name in names for start in self._starts(name)}))
+        return {id: (listed, version) for id, (_, state, listed, version) in rows.items() if state is not State.REMOVED}
 
     def _is_safe(self, reading: _Reading, name: str, image_id: str) -> bool:
         try:
@@ -257,39 +233,23 @@ class Scan:
             return False
         return True
 
-    def _owner(self, files: int) -> Callable[[str], str | None]:
-        """Give the function that finds the longest image id that a label's file name begins with."""
-        ids = self._catalog.known_ids() if files > _FEW else None
-
-        def is_image(candidate: str) -> bool:
-            if ids is not None:
-                return candidate in ids
-            item = self._catalog.item(candidate, IMAGE)
-            return item is not None and item.state is not State.REMOVED
-
-        def owner(name: str) -> str | None:
-            candidates = {name[:n] for n, letter in enumerate(name) if not letter.isalnum()} | {self._to_id(name)[0]}
-            return max((c for c in candidates if is_image(c)), key=len, default=None)
-
-        return owner
-
     # -- taking in -----------------------------------------------------------------------------------------------------
 
     def _take_in(self, reading: _Reading, since: int) -> bool:
         """Write a reading into the catalog, judging again in the transaction; tell whether something could not be."""
-        for gone in _batches(reading.gone):
+        for gone in _batches(reading.difference.gone):
             with self._changes.begin(UNKNOWN) as edit:
                 judged = [self._gone(image_id, edit, reading, since) for image_id in gone]
                 reading.unfinished |= not all(judged)
-        done = 0
-        for came in _batches(reading.came):
+        names, done = self._candidates(reading.difference), 0
+        for batch in _batches(names):
+            looks = look_at_many(reading.path, batch)  # before the lock is taken
             with self._changes.begin(UNKNOWN) as edit:
-                judged = self._came_new(came, edit, reading)
-                judged += [self._came(file, edit, reading, since) for file in came if not file.taken]
+                judged = self._came(looks, edit, reading, since)
                 reading.unfinished |= not all(judged)
-            done += len(came)
-            self._tell(f"taking in {reading.key}", done, len(reading.came))
-        if reading.touched is None:
+            done += len(batch)
+            self._tell(f"taking in {reading.key}", done, len(names))
+        if not reading.single:
             self._record(reading)
         return reading.unfinished
 
@@ -315,20 +275,35 @@ class Scan:
             edit.miss(item)
         return True
 
-    def _came_new(self, files: list[_File], edit: Edit, reading: _Reading) -> list[bool]:
-        """Take in those files that the catalog has no row for, all at once; tell of each whether it could be judged."""
-        known = edit.rows.known(reading.tag, [file.image_id for file in files])
-        new = [file for file in files if file.image_id not in known]
-        for file in new:
-            file.taken = True
-        there = [file for file in new if look(f"{reading.path}/{file.name}") == file.seen]
-        now = int(time.time())
-        edit.find_new(reading.tag, [(f.image_id, f.ext, f.seen, {"ts": now, "name": f.name}) for f in there])
-        return [len(there) == len(new)]
+    def _came(self, looks: dict[str, Look | None], edit: Edit, reading: _Reading, since: int) -> list[bool]:
+        """Take in files; tell of each whether it could be judged. Those that have no row yet go in all at once."""
+        images = self._images_of(looks, edit) if reading.tag else {}
+        files = list(self._whose(looks, images, reading))
+        rows = edit.rows.known(reading.tag, [file.image_id for file in files])
+        gone, judged, new = set(reading.difference.gone), [], []
+        taken = reading.claimed.copy()
+        for file in files:
+            ext, state, _, _ = rows.get(file.image_id, (file.ext, State.REMOVED, False, 0))
+            other = state is State.PRESENT and ext != file.ext and file.image_id not in gone
+            if other or file.image_id in taken:
+                reading.problems[file.name] = (
+                    f"another file has the id {file.image_id!r} already; rename one of the two", False
+                )  # fmt: skip
+                continue
+            taken.add(file.image_id)
+            if file.seen is None:
+                reading.claimed.add(file.image_id)
+                judged.append(False)
+            elif file.image_id in rows:
+                judged.append(self._changed(file, file.seen, edit, reading, since))
+            else:
+                new.append(file)
+        edit.rows.put_found(reading.tag, [_found(file, images) for file in new], UNKNOWN.name)
+        return judged
 
-    def _came(self, file: _File, edit: Edit, reading: _Reading, since: int) -> bool:
-        """Take in a file; tell whether that could be judged."""
-        name, image_id, ext, seen = file.name, file.image_id, file.ext, file.seen
+    def _changed(self, file: _File, seen: Look, edit: Edit, reading: _Reading, since: int) -> bool:
+        """Take in a file that has a row; tell whether that could be judged."""
+        name, image_id, ext = file.name, file.image_id, file.ext
         item = edit.rows.item(image_id, reading.tag)
         if item is not None and (item.mark is not None or (item.seq > since and image_id not in reading.judged)):
             return False
@@ -344,6 +319,25 @@ class Scan:
     def _tell(self, what: str, done: int, total: int) -> None:
         if self._progress is not None and (done % 1_000 == 0 or done == total):
             self._progress(what, done, total)
+
+
+def _difference(names: list[str], items: dict[str, Item], seen: dict[str, Look]) -> Difference:
+    """Compare single files with what the catalog knows of them."""
+    here = {n for n, i in items.items() if i.state is not State.REMOVED}
+    new = [
+        n for n, facts in seen.items()
+        if n not in items or items[n].inode != facts.inode or (n in names and not _is_as_known(items[n], facts))
+    ]  # fmt: skip
+    gone = [i.image_id for n, i in items.items() if i.state is State.PRESENT and n not in seen]
+    return Difference(new, {n: items[n].image_id for n in new if n in here}, gone)
+
+
+def _found(file: _File, images: _Images) -> Found:
+    """Give the row of a new file; a label is listed where its image is."""
+    listed, made_for = images.get(file.image_id, (True, None))
+    seen = file.seen
+    assert seen is not None
+    return Found(file.image_id, file.ext, seen.size, seen.mtime_ns, seen.inode, seen.link, listed, made_for)
 
 
 def _batches(files: list[T]) -> Iterator[list[T]]:
