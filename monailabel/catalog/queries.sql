@@ -95,22 +95,30 @@ SELECT i.image_id, i.ext, l.ext, coalesce(i.mark, l.mark)
 FROM item i JOIN item l INDEXED BY item_name ON l.image_id = i.image_id AND l.tag = :tag AND l.listed = 1
 WHERE i.tag = '' AND i.listed = 1 ORDER BY i.born;
 
--- name: document
--- The whole datastore as datastore_v2.json has it, or only the images given.
-SELECT json_object(
-    'name', (SELECT value FROM setting WHERE name = 'name'),
-    'description', (SELECT value FROM setting WHERE name = 'description'),
-    'images_dir', (SELECT value FROM setting WHERE name = 'images_dir'),
-    'labels_dir', (SELECT value FROM setting WHERE name = 'labels_dir'),
-    'objects', json((
-        SELECT json_group_object(i.image_id, json_object(
-            'image', json_object('ext', i.ext, 'info', json(i.info)),
-            'labels', json(coalesce((
-                SELECT json_group_object(l.tag, json_object('ext', l.ext, 'info', json(l.info)) ORDER BY l.born)
-                FROM item l INDEXED BY item_name WHERE l.image_id = i.image_id AND l.tag <> '' AND l.listed = 1), '{}')))
-            ORDER BY i.born)
-        FROM item i WHERE i.tag = '' AND i.listed = 1
-          AND (:ids IS NULL OR i.image_id IN (SELECT value FROM json_each(:ids))))));
+-- name: objects
+-- A page of the images with their labels as datastore_v2.json has them, without the braces, after their number and
+-- last place. The infos are JSON already, and joining texts takes half the time of making JSON anew.
+SELECT count(*), max(born), group_concat(text, ',') FROM (
+    SELECT i.born AS born,
+        json_quote(i.image_id) || ':{"image":{"ext":' || json_quote(i.ext) || ',"info":' || i.info || '},"labels":{' ||
+        coalesce((
+            SELECT group_concat(json_quote(l.tag) || ':{"ext":' || json_quote(l.ext) || ',"info":' || l.info || '}', ','
+                                ORDER BY l.born)
+            FROM item l INDEXED BY item_name WHERE l.image_id = i.image_id AND l.tag <> '' AND l.listed = 1), '') || '}}' AS text
+    FROM item i INDEXED BY item_listing WHERE i.tag = '' AND i.listed = 1 AND i.born > :after
+    ORDER BY i.born LIMIT :limit);
+
+-- name: objects_of
+-- The same of the images given, in their order.
+SELECT group_concat(text, ',' ORDER BY place) FROM (
+    SELECT s.key AS place,
+        json_quote(i.image_id) || ':{"image":{"ext":' || json_quote(i.ext) || ',"info":' || i.info || '},"labels":{' ||
+        coalesce((
+            SELECT group_concat(json_quote(l.tag) || ':{"ext":' || json_quote(l.ext) || ',"info":' || l.info || '}', ','
+                                ORDER BY l.born)
+            FROM item l INDEXED BY item_name WHERE l.image_id = i.image_id AND l.tag <> '' AND l.listed = 1), '') || '}}' AS text
+    FROM json_each(:ids) s JOIN item i INDEXED BY item_name ON i.image_id = s.value AND i.tag = ''
+    WHERE i.listed = 1);
 
 -- name: pretty
 -- A document with the indent of two that datastore_v2.json has.

@@ -11,6 +11,7 @@ from typing import Any
 import apsw
 
 from monailabel.catalog.connections import Connections
+from monailabel.catalog.document import Pages
 from monailabel.catalog.transaction import Transaction
 from monailabel.interfaces.exception import DamagedDatastoreException
 from monailabel.models import Item, Kept, Mark, State
@@ -159,17 +160,11 @@ class SqliteCatalog:
         """Give when each image was last handed out, in seconds, 0 for never."""
         return dict(self._all("handed", ids=json.dumps(ids)))
 
-    def document(self, ids: list[str] | None = None) -> str:
-        """Give the document datastore_v2.json as compact JSON, of all images or only of those given."""
-        text: str = self._get("document", ids=_json_or_none(ids))
-        return text
-
-    def snapshot(self) -> tuple[int, str]:
-        """Give the number of the newest event and the document as it is after it, with an indent of two."""
+    @contextmanager
+    def document(self) -> Iterator[Pages]:
+        """Lend the document datastore_v2.json as it is now, for the length of the block."""
         with self._unchanging() as connection:
-            last = connection.execute(QUERIES["last_event"]).get
-            document = connection.execute(QUERIES["document"], {"ids": None}).get
-            return (last[0] if last else 0), connection.execute(QUERIES["pretty"], {"document": document}).get
+            yield Pages(connection, QUERIES)
 
     @contextmanager
     def _unchanging(self) -> Iterator[apsw.Connection]:

@@ -219,7 +219,10 @@ class Beyond(Pictures):
         members = [self._member(role, path) for case in cases for role, path in case.items()]
         ours = {self._uri(id, IMAGE): id for id, *_ in self._store.catalog.pairs(DefaultLabelTag.FINAL.value)}
         ids = [ours.get(case["image"]) or self._to_id(os.path.basename(case["image"]))[0] for case in cases]
-        return Archive(members, self._store.catalog.document(ids).encode())
+        metadata: list[str] = []
+        with self._store.catalog.document() as pages:
+            pages.write(metadata.append, ids=ids)
+        return Archive(members, "".join(metadata).encode())
 
     def _member(self, role: str, path: str) -> Member:
         """Give a file of the archive as it is now, whatever happens to it until its turn comes."""

@@ -4,7 +4,7 @@ import io
 import json
 import os
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -14,7 +14,7 @@ from monailabel.datastore import archive, history
 from monailabel.datastore import as_of as past
 from monailabel.datastore.as_of import AsOf
 from monailabel.datastore.beyond import Beyond, IfMatch, Source, base_name, structures_of, text_of
-from monailabel.datastore.objects import Objects
+from monailabel.datastore.objects import Objects, whole
 from monailabel.datastore.reading import open_newest
 from monailabel.datastore.readonly import ReadOnly
 from monailabel.datastore.scan import Progress
@@ -383,12 +383,19 @@ class LocalDatastore(Beyond):
         """
         if as_of is not None:
             return past.document(self._store.catalog, as_of)
-        document: dict[str, Any] = json.loads(self._store.catalog.document())
-        return document
+        with self._store.catalog.document() as pages:
+            return whole(pages)
 
     def json_bytes(self) -> bytes:
         """Give the document datastore_v2.json as compact JSON."""
-        return self._store.catalog.document().encode()
+        parts: list[str] = []
+        self.write_json(parts.append)
+        return "".join(parts).encode()
+
+    def write_json(self, put: Callable[[str], object]) -> None:
+        """Write the document datastore_v2.json as compact JSON by calling `put` with piece after piece."""
+        with self._store.catalog.document() as pages:
+            pages.write(put)
 
     def get_dataset_archive(self, limit_cases: int | None) -> str:
         """Write a ZIP of the labelled cases to a temporary file and give its path; the file goes when we are closed."""

@@ -1,8 +1,12 @@
-"""The objects of the document as a mapping that reads the catalog when it is asked."""
+"""The objects of the document: all of them as a dictionary, or a mapping that reads the catalog when it is asked."""
 
+import gc
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
+from monailabel.catalog.document import Pages
 from monailabel.catalog.sqlite import SqliteCatalog
 from monailabel.models import IMAGE, DataModel, ImageLabelModel
 
@@ -29,3 +33,37 @@ class Objects(Mapping[str, ImageLabelModel]):
 
     def __len__(self) -> int:
         return self._catalog.tallies().get(IMAGE, 0)
+
+
+def whole(pages: Pages) -> dict[str, Any]:
+    """Give the document as a dictionary."""
+    import orjson  # only who asks for all of it pays for its import
+
+    objects: dict[str, Any] = {}
+    with _uncollected():
+        for page in pages.objects():
+            objects.update(orjson.loads(f"{{{page}}}"))
+    return {**pages.settings(), "objects": objects}
+
+
+def with_refused(document: dict[str, Any], refused: dict[str, Any]) -> dict[str, Any]:
+    """Put back what the document said of names that are not safe: kept for others, it reaches no file of ours."""
+    for key, entry in refused.items():
+        image_id, tag = json.loads(key)
+        if not tag:
+            document["objects"].setdefault(image_id, entry)
+        elif image_id in document["objects"]:
+            document["objects"][image_id]["labels"].setdefault(tag, entry)
+    return document
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the garbage collector from looking again and again through what is all still needed: half of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

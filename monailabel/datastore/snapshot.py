@@ -3,13 +3,13 @@
 import json
 import logging
 import os
-import re
 import secrets
 import shlex
+import shutil
 import stat
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from monailabel import naming
 from monailabel.catalog.sqlite import SqliteCatalog
 from monailabel.datastore.edit import Edit
+from monailabel.datastore.objects import whole, with_refused
 from monailabel.files.locking import FolderLock
 from monailabel.files.looks import complete, look
 from monailabel.files.sharing import share_with_group
@@ -27,6 +28,7 @@ from monailabel.models import IMAGE, DataModel, LocalDatastoreModel, State, plai
 logger = logging.getLogger(__name__)
 
 NAME, DESCRIPTION = "new-dataset", "New Dataset"  # of a datastore that nobody named yet
+_PIECE = 1 << 20  # bytes that are copied at once
 _CHEAP_OBJECTS = 100  # with more files than that, the snapshot is written in the background
 
 
@@ -103,21 +105,35 @@ class Snapshot:
         """
         assert self._catalog is not None
         begin = time.monotonic()
-        seq, text = self._catalog.snapshot()
-        data = _ascii(self._with_refused(text))
-        with self._lock:
-            written = self._written()
-            there = signature(self.path)
-            if there is not None and (written is None or there != written.signature):
-                if self._read_base(there) != _read(self.path):
-                    raise EditedElsewhere(self.path)
-            elif there is not None and written is not None and written.seq >= seq:
-                return
-            self._replace(self._next, data, durable=False)
-            self._replace(self.path, data, durable=durable)
-            os.replace(self._next, self._base)
-            self._take_note(seq)
+        with self._temporary(self._next) as fresh:
+            seq = self._write_into(fresh)
+            with self._lock:
+                written = self._written()
+                there = signature(self.path)
+                if there is not None and (written is None or there != written.signature):
+                    if self._read_base(there) != _read(self.path):
+                        raise EditedElsewhere(self.path)
+                elif there is not None and written is not None and written.seq >= seq:
+                    return
+                self._put(fresh, self._next)
+                with self._temporary(self.path) as copy:
+                    with open(self._next, "rb") as ours, open(copy, "xb") as theirs:
+                        shutil.copyfileobj(ours, theirs, _PIECE)
+                    self._put(copy, self.path, durable=durable)
+                os.replace(self._next, self._base)
+                self._take_note(seq)
         self.cost = time.monotonic() - begin
+
+    def _write_into(self, path: str) -> int:
+        """Write the document as it is now, and give the number of its newest event."""
+        assert self._catalog is not None
+        refused = self._catalog.settings().get("refused")
+        with open(path, "xb") as file, self._catalog.document() as pages:
+            if refused:
+                file.write(json.dumps(with_refused(whole(pages), json.loads(refused)), indent=2).encode())
+            else:
+                pages.write_indented(lambda text: file.write(text.encode()))
+            return pages.last_event()
 
     def _forget_next(self) -> None:
         with suppress(FileNotFoundError):
@@ -125,44 +141,38 @@ class Snapshot:
 
     def _take_note(self, seq: int) -> None:
         facts = signature(self.path)
-        self._replace(self._note, json.dumps([self._identity, seq, *(facts or ())]).encode(), durable=False)
+        self._replace(self._note, json.dumps([self._identity, seq, *(facts or ())]).encode())
 
-    def _replace(self, path: str, data: bytes, *, durable: bool) -> None:
+    def _replace(self, path: str, data: bytes) -> None:
+        with self._temporary(path) as fresh:
+            with open(fresh, "xb") as file:
+                file.write(data)
+            self._put(fresh, path)
+
+    @contextmanager
+    def _temporary(self, path: str) -> Iterator[str]:
+        """Give a name beside a file for what will take its place; whatever still has it at the end is removed."""
         temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{secrets.token_hex(4)}")
         try:
-            with open(temporary, "xb") as file:
-                file.write(data)
-                with suppress(PermissionError):
-                    self._share(temporary, path)
-                if durable:
-                    file.flush()
-                    os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
+            yield temporary
+        finally:
             with suppress(OSError):
                 os.unlink(temporary)
-            raise
+
+    def _put(self, temporary: str, path: str, *, durable: bool = False) -> None:
+        """Put a new file in the place of an old one, with its permissions."""
+        with suppress(PermissionError):
+            self._share(temporary, path)
+        if durable:
+            with open(temporary, "rb+") as file:
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
 
     def _share(self, temporary: str, path: str) -> None:
         """Give a new document the permissions of the one it replaces, and the group what the folder gives it."""
         with suppress(FileNotFoundError):
             os.chmod(temporary, stat.S_IMODE(os.stat(path).st_mode))
         share_with_group(temporary, os.path.dirname(self.path))
-
-    def _with_refused(self, text: str) -> str:
-        """Put back what the document said of names that are not safe: kept for others, it reaches no file of ours."""
-        assert self._catalog is not None
-        refused = self._catalog.settings().get("refused")
-        if not refused:
-            return text
-        document = json.loads(text)
-        for key, entry in json.loads(refused).items():
-            image_id, tag = json.loads(key)
-            if not tag:
-                document["objects"].setdefault(image_id, entry)
-            elif image_id in document["objects"]:
-                document["objects"][image_id]["labels"].setdefault(tag, entry)
-        return json.dumps(document, indent=2)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -199,7 +209,7 @@ class Snapshot:
             base = self._read_base(there)
             if data == base:  # the same bytes under a new time stamp
                 written = self._written()
-                self._replace(self._base, data, durable=False)
+                self._replace(self._base, data)
                 self._forget_next()
                 self._take_note(written.seq if written else 0)
                 return None
@@ -210,7 +220,7 @@ class Snapshot:
         with self._lock:
             data = _read(self.path)
             if data is not None and signature(self.path) == news.signature:
-                self._replace(self._base, data, durable=False)
+                self._replace(self._base, data)
                 self._forget_next()
                 self._take_note(0)
 
@@ -293,13 +303,6 @@ def _read(path: str) -> bytes | None:
             return file.read() if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
     except FileNotFoundError:
         return None
-
-
-def _ascii(text: str) -> bytes:
-    """Escape what is not ASCII: MONAI Label reads the document in its locale's encoding."""
-    if not text.isascii():
-        text = re.sub(r"[^\x00-\x7f]+", lambda run: json.dumps(run.group())[1:-1], text)
-    return text.encode("ascii")
 
 
 # -- merging -----------------------------------------------------------------------------------------------------------

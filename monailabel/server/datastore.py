@@ -16,7 +16,7 @@ from monailabel.interfaces.exception import ImageNotFoundException
 from monailabel.server import errors, schema, upload
 from monailabel.server.access import Limits, Store, changed, meant
 from monailabel.server.answers import Json, Routes
-from monailabel.server.download import Document, Download, Streamed
+from monailabel.server.download import Document, Download, Streamed, spooled
 
 router = Routes(tags=["Datastore"])
 
@@ -47,7 +47,7 @@ async def whole(
 ) -> Response:
     """Tell of the whole datastore."""
     if output is Output.ALL:
-        return Document(await run_in_threadpool(store.json_bytes))
+        return Document(await run_in_threadpool(spooled, store.write_json))
     return Json(await run_in_threadpool(store.datalist if output is Output.TRAIN else store.status))
 
 

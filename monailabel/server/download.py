@@ -183,23 +183,30 @@ def _batches(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 class Document(Response):
-    """The answer with JSON that is ready as bytes; a large one waits on disk for a slow client."""
+    """The answer with JSON that waits on disk: a slow client holds neither memory nor a read of the catalog."""
 
-    media_type = "application/json"
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._size = file.tell()
+        self.background = None
+        self.status_code = 200
+        self.body = b""
+        self.init_headers({"content-type": "application/json", "content-length": str(self._size)})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
-        if len(self.body) < SMALL:
-            await super().__call__(scope, receive, send)
-            return
-        whole = Wanted(200, 0, len(self.body))
-        with await run_in_threadpool(self._spooled) as file:
+        with self._file as file:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            await send_bytes_of(file.fileno(), whole, scope, receive, send)
+            await send_bytes_of(file.fileno(), Wanted(200, 0, self._size), scope, receive, send)
 
-    def _spooled(self) -> IO[bytes]:
-        file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
-        file.write(self.body)
+
+def spooled(write: Callable[[Callable[[str], object]], None]) -> IO[bytes]:
+    """Give a temporary file with the text that `write` writes piece by piece; the caller closes it."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115
+    try:
+        write(lambda text: file.write(text.encode()))
         file.flush()
-        self.body = b""
-        return file
+    except BaseException:
+        file.close()
+        raise
+    return file

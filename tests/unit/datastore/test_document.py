@@ -238,3 +238,21 @@ def test_hostile_entries_are_kept_and_reach_no_file(folder: Path, tmp_path: Path
     assert {"../evil", "/abs", "x"} <= written["objects"].keys()
     assert {"../..", "final"} <= written["objects"]["a"]["labels"].keys()
     assert (tmp_path / "evil.nii.gz").stat() == before
+
+
+@pytest.mark.parametrize("images", [0, 1, 2, 3, 5])
+def test_pages_make_one_document(
+    open_store: Open, folder: Path, source: Source, images: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told two images at a time, the document on disk and over the interface is the one that `json()` gives."""
+    monkeypatch.setattr("monailabel.catalog.document._PAGE", 2)
+    store = open_store()
+    store.set_description("größer")
+    for number in range(images):
+        store.add_image(f"ä_{number}", source("i.nii.gz"), {"place": number})
+        for tag in ("second", "first"):
+            store.save_label(f"ä_{number}", source("l.nii.gz"), tag, {})
+    assert list(store.json()["objects"]) == [f"ä_{number}" for number in range(images)]
+    assert all(list(entry["labels"]) == ["second", "first"] for entry in store.json()["objects"].values())
+    assert (folder / "datastore_v2.json").read_text("ascii") == json.dumps(store.json(), indent=2)
+    assert json.loads(store.json_bytes()) == store.json()
