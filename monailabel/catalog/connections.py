@@ -5,9 +5,11 @@ import logging
 import os
 import shutil
 import threading
+import time
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 from urllib.parse import quote
 
 import apsw
@@ -17,6 +19,7 @@ from monailabel.interfaces.exception import DamagedDatastoreException
 _BUSY_MS = 60_000
 _LOG_AT_MOST = 8_000  # pages after which a commit empties the log itself, if nobody did in the background
 _FORK_SECONDS = 10.0  # that a fork waits for those who read or write
+_POLL = 0.001
 
 logger = logging.getLogger(__name__)
 _open: "weakref.WeakSet[Connections]" = weakref.WeakSet()
@@ -28,8 +31,8 @@ class Connections:
     def __init__(self, path: str, *, write_ahead: bool) -> None:
         self.path = path
         self._write_ahead = write_ahead
-        self._idle: list[apsw.Connection] = []
-        self._lent = 0
+        self._idle: list[apsw.Connection] = []  # its single operations are safe between threads
+        self._opened = 0  # connections, whether idle or lent
         self._mine = threading.local()
         self._held = False  # for the moment of a fork
         self._gate = threading.Condition(threading.Lock())
@@ -45,30 +48,51 @@ class Connections:
         for connection in idle:
             connection.close()
 
+    def get(self, statement: str, values: Any) -> Any:
+        """Run one statement and give its only row, or its only value, or None: what most questions ask for.
+
+        The first connection that is idle does, without what lending one takes.
+        """
+        connection = self._borrowed()
+        try:
+            return connection.execute(statement, values).get
+        except apsw.Error as error:
+            raise self._translated(error) from error
+        finally:
+            self._idle.append(connection)
+
     @contextmanager
     def lend(self) -> Iterator[apsw.Connection]:
         """Lend a connection; they are kept, for opening one costs more than thirty reads."""
-        depth = getattr(self._mine, "lent", 0)  # who holds one already must not wait for itself
-        with self._gate:
-            while self._held and not depth:
-                self._gate.wait()
-            self._lent += 1
-            connection = self._idle.pop() if self._idle else None
+        connection = self._borrowed()
+        depth = getattr(self._mine, "lent", 0)
         self._mine.lent = depth + 1
         try:
-            if connection is None:
-                connection = self._connect()
             yield connection
         except apsw.Error as error:
             raise self._translated(error) from error
         finally:
             self._mine.lent = depth
+            self._idle.append(connection)
+
+    def _borrowed(self) -> apsw.Connection:
+        if self._idle and not self._held:
+            try:
+                return self._idle.pop()
+            except IndexError:  # another thread was faster
+                pass
+        with self._gate:
+            while self._held and not getattr(self._mine, "lent", 0):  # who holds one must not wait for itself
+                self._gate.wait()
+            self._opened += 1
+        try:
+            return self._connect()
+        except BaseException as error:
             with self._gate:
-                self._lent -= 1
-                if connection is not None:
-                    self._idle.append(connection)
-                if self._held:
-                    self._gate.notify_all()
+                self._opened -= 1
+            if isinstance(error, apsw.Error):
+                raise self._translated(error) from error
+            raise
 
     def stamp(self) -> tuple[int, int]:
         """Give numbers that are others after every commit of any process."""
@@ -76,7 +100,7 @@ class Connections:
             if self._watch is None:
                 self._watch = self._connect()
                 self._watches += 1
-            return self._watches, int(self._watch.pragma("data_version"))
+            return self._watches, self._watch.execute("PRAGMA data_version").get
 
     def _connect(self) -> apsw.Connection:
         connection = apsw.Connection(self.path)
@@ -118,13 +142,23 @@ class Connections:
         """
         self._gate.acquire()
         self._held = True
-        if not self._gate.wait_for(lambda: self._lent == 0, timeout=_FORK_SECONDS):
+        deadline = time.monotonic() + _FORK_SECONDS
+        while not self._close_idle() and time.monotonic() < deadline:
+            self._gate.wait(_POLL)
+        if self._opened:
             logger.warning("the catalog %s is in use while the process forks; do not use it in the child", self.path)
         self._watch_lock.acquire()
-        for connection in self._idle + ([self._watch] if self._watch else []):
-            connection.close()
-        self._idle.clear()
+        if self._watch is not None:
+            self._watch.close()
         self._watch = None
+
+    def _close_idle(self) -> bool:
+        """Close what is idle; tell whether nothing is lent any more."""
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
+                self._opened -= 1
+        return self._opened == 0
 
     def resume(self) -> None:
         """Go on in the parent after a fork."""
@@ -137,7 +171,7 @@ class Connections:
         """Begin anew in a forked child."""
         self._gate = threading.Condition(threading.Lock())
         self._held = False
-        self._lent = 0
+        self._opened = 0
         self._mine = threading.local()
         self._watch = None
         self._watch_lock = threading.Lock()

@@ -31,6 +31,7 @@ def _load_queries() -> dict[str, str]:
 
 
 QUERIES: Mapping[str, str] = _load_queries()
+_LISTED_INFO = QUERIES["listed_info"]  # what every path and info is looked up by
 
 
 class SqliteCatalog:
@@ -80,8 +81,7 @@ class SqliteCatalog:
     # -- reading -------------------------------------------------------------------------------------------------------
 
     def _get(self, query: str, **values: Any) -> Any:
-        with self.reading() as connection:
-            return connection.execute(QUERIES[query], values).get
+        return self._connections.get(QUERIES[query], values)
 
     def _all(self, query: str, **values: Any) -> list[Any]:
         with self.reading() as connection:
@@ -98,7 +98,7 @@ class SqliteCatalog:
 
     def listed(self, image_id: str, tag: str) -> tuple[str, str, int | None] | None:
         """Give info (JSON), extension and mark of a listed item."""
-        row: tuple[str, str, int | None] | None = self._get("listed_info", image_id=image_id, tag=tag)
+        row: tuple[str, str, int | None] | None = self._connections.get(_LISTED_INFO, (image_id, tag))
         return row
 
     def items_of(self, image_id: str) -> list[tuple[str, str]]:

@@ -35,7 +35,6 @@ def add(
     try:
         with opening.changing(folder, create) as datastore, printing.bar() as tell:
 
-
             def note(ids: list[str]) -> None:
                 added.extend({"id": id, "file": str(file)} for id, file in zip(ids, files[len(added) :], strict=False))
                 if tell:

@@ -365,6 +365,8 @@ def _is_same(source: str | PathLike[str], target: str) -> bool:
 
 def text_of(value: object) -> str:
     """Give an id or tag as the plain text that the catalog knows it by; what is no text is unknown to it."""
+    if type(value) is str and value.isascii():
+        return value
     text = value.value if isinstance(value, DefaultLabelTag) else value
     if not isinstance(text, str):
         return ""

@@ -26,6 +26,8 @@ from monailabel.models import IMAGE, DataModel, ImageLabelModel, LocalDatastoreM
 if TYPE_CHECKING:
     from monailabel.datastore.watch import Watch
 
+_read_json = json.JSONDecoder().raw_decode  # without looking for white space, of which our own has none
+
 __all__ = ["DataModel", "ImageLabelModel", "LocalDatastore", "LocalDatastoreModel"]
 
 
@@ -111,12 +113,12 @@ class LocalDatastore(Beyond):
 
     @property
     def _store(self) -> Store:
-        if not self._finalizer_alive():
+        store = self._writing
+        if store is None and self._looking is not None and self._finalizer_alive():
+            store = self._looking.current()
+        if store is None or store.closed:
             raise ValueError(f"the datastore {self.path} is closed; open it again")
-        if self._looking is not None:
-            return self._looking.current()
-        assert self._writing is not None
-        return self._writing
+        return store
 
     def _finalizer_alive(self) -> bool:
         finalizer = self.__dict__.get("_finalizer")
@@ -271,19 +273,18 @@ class LocalDatastore(Beyond):
     def status(self) -> dict[str, Any]:
         """Count images, images with a final label, and labels by tag."""
         tallies = self._store.catalog.tallies()
-        tallies.pop(IMAGE, None)
+        images = tallies.pop(IMAGE, 0)
         return {
-            "total": self._count("list_images"),
-            "completed": self._count("get_labeled_images"),
+            "total": self._counted("list_images", images),
+            "completed": self._counted("get_labeled_images", tallies.get(DefaultLabelTag.FINAL.value, 0)),
             "label_tags": tallies,
         }
 
-    def _count(self, method: str) -> int:
-        """Count what a listing gives, asking a subclass's own."""
-        if getattr(type(self), method) is not getattr(LocalDatastore, method):
-            return len(getattr(self, method)())
-        tallies = self._store.catalog.tallies()
-        return tallies.get(IMAGE if method == "list_images" else DefaultLabelTag.FINAL.value, 0)
+    def _counted(self, method: str, known: int) -> int:
+        """Give how much a listing gives: what is known of ours, or what a subclass's own gives."""
+        if getattr(type(self), method) is getattr(LocalDatastore, method):
+            return known
+        return len(getattr(self, method)())
 
     def get_image(self, image_id: str, params: Any = None) -> io.BytesIO | None:  # noqa: ARG002 - kept for subclasses
         """Give the image's bytes, None if it is unknown."""
@@ -340,7 +341,7 @@ class LocalDatastore(Beyond):
         row = store.catalog.listed(text_of(image_id), IMAGE)
         if row is None:
             return {}
-        info: dict[str, Any] = json.loads(row[0])
+        info: dict[str, Any] = _read_json(row[0])[0]
         info["path"] = store.real_path(image_id, IMAGE, row[1], row[2])
         return info
 
@@ -348,7 +349,7 @@ class LocalDatastore(Beyond):
         """Give the label's info, `{}` if it is unknown."""
         tag = text_of(label_tag)
         row = self._store.catalog.listed(text_of(label_id), tag) if tag else None
-        info: dict[str, Any] = json.loads(row[0]) if row else {}
+        info: dict[str, Any] = _read_json(row[0])[0] if row else {}
         return info
 
     def get_labels_by_image_id(self, image_id: str) -> dict[str, str]:

@@ -72,6 +72,7 @@ class Store:
     def __init__(self, options: Options, *, private: str | None = None) -> None:
         self.path = options.path
         self.private = private is not None
+        self.closed = False
         self._options = options
         if not self.private:
             make_folder(self.path, like=os.path.dirname(self.path))
@@ -275,6 +276,7 @@ class Store:
     def close(self) -> None:
         """Finish what is unfinished, bring the document up to date if that is quick, and let go of everything."""
         _open.discard(self)
+        self.closed = True
         self.checksums.stopped.set()
         self.background.close()
         try:
