@@ -1,73 +1,15 @@
-"""What an image, a label and an event are: the documents of datastore_v2.json and the records of the catalog."""
+"""What an image, a label and an event are: the records of the catalog, and what an info may hold."""
 
 import math
-import os
-from collections.abc import Iterable, KeysView
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Any
-
-from pydantic import BaseModel
 
 from monailabel.interfaces.exception import InvalidInputException
 
 MAX_DEPTH = 100  # of an info; SQLite reads JSON to a depth of 1,000, other programs to less
 IMAGE = ""  # stands where a label has its tag
-
-
-class DataModel(BaseModel):
-    """One file: its extension and whatever is known of it."""
-
-    ext: str = ""
-    info: dict[str, Any] = {}
-
-
-class ImageLabelModel(BaseModel):
-    """An image and its labels by tag."""
-
-    image: DataModel
-    labels: dict[str, DataModel] = {}
-
-    def tags(self) -> KeysView[str]:
-        """Give the tags of the image's labels."""
-        return self.labels.keys()
-
-
-class LocalDatastoreModel(BaseModel):
-    """The document datastore_v2.json; `base_path` is where its folder lies and is never written."""
-
-    name: str
-    description: str
-    images_dir: str = ""
-    labels_dir: str = "labels"
-    objects: dict[str, ImageLabelModel] = {}
-    base_path: str = ""
-
-    def tags(self) -> set[str]:
-        """Give every tag that occurs."""
-        return {tag for entry in self.objects.values() for tag in entry.labels}
-
-    def filter_by_tag(self, tag: str) -> dict[str, ImageLabelModel]:
-        """Give the images that have a label of that tag, by id."""
-        return {id: entry for id, entry in self.objects.items() if tag in entry.labels}
-
-    def label(self, id: str, tag: str) -> DataModel | None:
-        """Give an image's label, None if there is none."""
-        entry = self.objects.get(id)
-        return entry.labels.get(tag) if entry else None
-
-    def image_path(self) -> str:
-        """Give the folder of the images."""
-        return os.path.join(self.base_path, self.images_dir) if self.base_path else self.images_dir
-
-    def label_path(self, tag: str | None) -> str:
-        """Give the folder of a tag's labels, or of all tags."""
-        path = os.path.join(self.labels_dir, tag) if tag else self.labels_dir
-        return os.path.join(self.base_path, path) if self.base_path else path
-
-    def labels_path(self) -> dict[str, str]:
-        """Give the folder of each tag that occurs."""
-        return {tag: self.label_path(tag) for tag in self.tags()}
 
 
 class State(IntEnum):
@@ -196,7 +138,7 @@ def _plain(value: Any, path: str, lenient: bool, depth: int) -> Any:
         return _dict(value, path, lenient, depth)
     if isinstance(value, (list, tuple)):
         return [_plain(item, f"{path}[{n}]", lenient, depth + 1) for n, item in enumerate(value)]
-    if isinstance(value, BaseModel):
+    if callable(getattr(value, "model_dump", None)):  # pydantic's models
         return _plain(value.model_dump(), path, lenient, depth + 1)
     if callable(getattr(value, "tolist", None)):  # NumPy's numbers and arrays
         return _plain(value.tolist(), path, lenient, depth + 1)

@@ -10,7 +10,6 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
-from urllib.parse import quote
 
 import apsw
 
@@ -207,6 +206,8 @@ def copy_catalog(source: str, target: str) -> None:
     The shared-memory file of SQLite's write-ahead log is opened read-only (https://sqlite.org/wal.html#readonly). Where
     it is missing nobody has the catalog open; a log without it is read from a copy.
     """
+    from urllib.parse import quote
+
     has_log, has_memory = (os.path.exists(source + suffix) for suffix in ("-wal", "-shm"))
     if has_log and not has_memory:
         spare = target + ".spare"

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from importlib.resources import files
+from pkgutil import get_data
 from types import TracebackType
 from typing import Any
 
@@ -22,7 +22,7 @@ _REMEMBERED = 8  # lists of all images, by tag and structures
 
 
 def _load_queries() -> dict[str, str]:
-    text = files(__package__).joinpath("queries.sql").read_text(encoding="utf-8")
+    text = (get_data(__package__, "queries.sql") or b"").decode()
     parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)
     return {
         name: re.sub(r"^--.*\n", "", body, flags=re.MULTILINE).strip()
@@ -330,6 +330,8 @@ def _json_or_none(values: list[str] | None) -> str | None:
 
 def schema_steps(found: int) -> list[str]:
     """Give the SQL that leads from a schema's number to the present one: from nothing, the whole of it."""
+    from importlib.resources import files  # only a new or old catalog needs it
+
     folder = files(__package__)
     steps = sorted(
         (p for p in (folder / "migrations").iterdir() if p.name.endswith(".sql")), key=lambda path: path.name

@@ -7,14 +7,12 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager, ExitStack, suppress
 from datetime import datetime, timedelta
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monailabel import naming
 from monailabel.datastore import actor as acting
-from monailabel.datastore import as_of as past
 from monailabel.datastore import history, strategy
 from monailabel.datastore.archive import Archive, Member, pick
-from monailabel.datastore.as_of import AsOf
 from monailabel.datastore.batch import Incoming, put_all
 from monailabel.datastore.change import enter
 from monailabel.datastore.edit import Edit, visible_name
@@ -34,6 +32,9 @@ from monailabel.interfaces.exception import (
     VersionConflictException,
 )
 from monailabel.models import IMAGE, plain
+
+if TYPE_CHECKING:
+    from monailabel.datastore.as_of import AsOf
 
 Source = str | PathLike[str] | Staged
 """A file to take in: its path, or one that was staged."""
@@ -274,8 +275,10 @@ class Beyond(Pictures):
         """Give what happened after the event of that number, in order."""
         return history.events(self._store.catalog, after, limit, image_id)
 
-    def _cases_as_of(self, as_of: AsOf) -> list[dict[str, str]]:
+    def _cases_as_of(self, as_of: "AsOf") -> list[dict[str, str]]:
         """Give image and final label of every case that was labelled at an earlier moment."""
+        from monailabel.datastore import as_of as past
+
         store = self._store
         shown = past.Shown(store.settled(), store.changes, os.path.join(store.state, SHOWN))
         return past.cases(store.catalog, as_of, DefaultLabelTag.FINAL.value, shown.path)

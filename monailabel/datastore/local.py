@@ -11,24 +11,33 @@ from typing import TYPE_CHECKING, Any, Self
 
 from monailabel import naming
 from monailabel.datastore import archive, history
-from monailabel.datastore import as_of as past
-from monailabel.datastore.as_of import AsOf
 from monailabel.datastore.beyond import Beyond, IfMatch, Source, base_name, structures_of, text_of
 from monailabel.datastore.objects import Objects, whole
 from monailabel.datastore.reading import open_newest
-from monailabel.datastore.readonly import ReadOnly
 from monailabel.datastore.scan import Progress
 from monailabel.datastore.store import Options, Store
 from monailabel.interfaces.datastore import DefaultLabelTag
 from monailabel.interfaces.exception import ImageNotFoundException
-from monailabel.models import IMAGE, DataModel, ImageLabelModel, LocalDatastoreModel, State, plain
+from monailabel.models import IMAGE, State, plain
 
 if TYPE_CHECKING:
+    from monailabel.datastore.as_of import AsOf
+    from monailabel.datastore.readonly import ReadOnly
     from monailabel.datastore.watch import Watch
+    from monailabel.documents import DataModel, ImageLabelModel, LocalDatastoreModel
 
 _read_json = json.JSONDecoder().raw_decode  # without looking for white space, of which our own has none
 
 __all__ = ["DataModel", "ImageLabelModel", "LocalDatastore", "LocalDatastoreModel"]
+
+
+def __getattr__(name: str) -> Any:
+    """Give the document's models, which are made for those who ask for them."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from monailabel import documents
+
+    return getattr(documents, name)
 
 
 class LocalDatastore(Beyond):
@@ -85,7 +94,7 @@ class LocalDatastore(Beyond):
             self.path, os.fspath(images_dir), os.fspath(labels_dir), datastore_config, patterns,
             lambda name: (self_reference() or patterns.split)(name), state, progress,
         )  # fmt: skip
-        self._looking = ReadOnly(options) if read_only else None
+        self._looking = _read_only(options) if read_only else None
         self._writing = None if read_only else Store(options)
         self._watch = _watched(self._store) if auto_reload else None
         self._archives: list[str] = []
@@ -125,8 +134,10 @@ class LocalDatastore(Beyond):
         return finalizer is None or finalizer.alive
 
     @property
-    def _datastore(self) -> LocalDatastoreModel:
+    def _datastore(self) -> "LocalDatastoreModel":
         """The document as a model, for subclasses that ask it for folders; its objects are read when asked for."""
+        from monailabel.documents import LocalDatastoreModel
+
         settings = self._store.catalog.settings()
         return LocalDatastoreModel.model_construct(
             objects=Objects(self._store.catalog),
@@ -360,7 +371,7 @@ class LocalDatastore(Beyond):
         """Give the id of an image's label of that tag, `""` if there is none."""
         return self.get_labels_by_image_id(image_id).get(text_of(tag), "")
 
-    def datalist(self, full_path: bool = True, *, as_of: AsOf | None = None) -> list[dict[str, Any]]:
+    def datalist(self, full_path: bool = True, *, as_of: "AsOf | None" = None) -> list[dict[str, Any]]:
         """Give image and final label of every labelled case, as real paths or relative to the datastore's folder.
 
         `as_of` gives the cases and the bytes of an earlier moment: the number of its last event, or a time. A version
@@ -377,12 +388,14 @@ class LocalDatastore(Beyond):
             result = [{role: os.path.relpath(path, self.path) for role, path in case.items()} for case in result]
         return result
 
-    def json(self, *, as_of: AsOf | None = None) -> dict[str, Any]:
+    def json(self, *, as_of: "AsOf | None" = None) -> dict[str, Any]:
         """Give the document datastore_v2.json, as it is or as it was after an event (its number) or at a time.
 
         Raises InvalidInputException for a moment that was not yet.
         """
         if as_of is not None:
+            from monailabel.datastore import as_of as past
+
             return past.document(self._store.catalog, as_of)
         with self._store.catalog.document() as pages:
             return whole(pages)
@@ -405,13 +418,19 @@ class LocalDatastore(Beyond):
         return path
 
 
+def _read_only(options: Options) -> "ReadOnly":
+    from monailabel.datastore.readonly import ReadOnly  # as do those who only look
+
+    return ReadOnly(options)
+
+
 def _watched(store: Store) -> "Watch":
     from monailabel.datastore.watch import Watch  # only those who watch pay for its import
 
     return Watch(store)
 
 
-def _close(watch: "Watch | None", opened: Store | ReadOnly | None, archives: list[str], pid: int) -> None:
+def _close(watch: "Watch | None", opened: "Store | ReadOnly | None", archives: list[str], pid: int) -> None:
     if watch is not None:
         watch.close()
     if opened is not None:

@@ -4,27 +4,34 @@ import gc
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monailabel.catalog.document import Pages
 from monailabel.catalog.sqlite import SqliteCatalog
-from monailabel.models import IMAGE, DataModel, ImageLabelModel
+from monailabel.models import IMAGE
+
+if TYPE_CHECKING:
+    from monailabel.documents import DataModel, ImageLabelModel
 
 
-class Objects(Mapping[str, ImageLabelModel]):
+class Objects(Mapping[str, "ImageLabelModel"]):
     """Images by id, each with its labels, as they are at the moment of asking."""
 
     def __init__(self, catalog: SqliteCatalog) -> None:
         self._catalog = catalog
 
-    def __getitem__(self, image_id: str) -> ImageLabelModel:
+    def __getitem__(self, image_id: str) -> "ImageLabelModel":
+        from monailabel.documents import ImageLabelModel
+
         files = {tag: self._file(image_id, tag) for tag, _ in self._catalog.items_of(image_id)}
         image = files.pop(IMAGE, None)
         if image is None:
             raise KeyError(image_id)
         return ImageLabelModel(image=image, labels={tag: file for tag, file in files.items() if file is not None})
 
-    def _file(self, image_id: str, tag: str) -> DataModel | None:
+    def _file(self, image_id: str, tag: str) -> "DataModel | None":
+        from monailabel.documents import DataModel
+
         row = self._catalog.listed(image_id, tag)
         return DataModel(ext=row[1], info=json.loads(row[0])) if row else None
 

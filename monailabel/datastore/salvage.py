@@ -12,10 +12,11 @@ from typing import Any
 
 from monailabel import naming
 from monailabel.datastore.snapshot import DESCRIPTION, NAME, parse
+from monailabel.documents import LocalDatastoreModel
 from monailabel.files.locking import FolderLock
 from monailabel.files.sharing import share_with_group, sync_folder
 from monailabel.interfaces.exception import DamagedDatastoreException
-from monailabel.models import LocalDatastoreModel, plain
+from monailabel.models import plain
 
 _UNREAD = {"name": NAME, "description": DESCRIPTION, "images_dir": ".", "labels_dir": "labels"}
 

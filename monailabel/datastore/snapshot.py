@@ -11,9 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING, Any
 
 from monailabel import naming
 from monailabel.catalog.sqlite import SqliteCatalog
@@ -23,7 +21,10 @@ from monailabel.files.locking import FolderLock
 from monailabel.files.looks import complete, look
 from monailabel.files.sharing import share_with_group
 from monailabel.interfaces.exception import ConflictException, DamagedDatastoreException, InvalidInputException
-from monailabel.models import IMAGE, DataModel, LocalDatastoreModel, State, plain
+from monailabel.models import IMAGE, State, plain
+
+if TYPE_CHECKING:
+    from monailabel.documents import DataModel, LocalDatastoreModel
 
 logger = logging.getLogger(__name__)
 
@@ -48,8 +49,8 @@ class Written:
 class News:
     """A document that another program changed, the one that we wrote last, and how the file looked."""
 
-    theirs: LocalDatastoreModel
-    base: LocalDatastoreModel | None
+    theirs: "LocalDatastoreModel"
+    base: "LocalDatastoreModel | None"
     signature: tuple[int, int, int]
 
 
@@ -182,7 +183,7 @@ class Snapshot:
         written = self._written()
         return there is not None and (written is None or there != written.signature)
 
-    def read(self) -> LocalDatastoreModel | None:
+    def read(self) -> "LocalDatastoreModel | None":
         """Read the document as it is; None if there is none.
 
         Raises DamagedDatastoreException if it cannot be read.
@@ -237,7 +238,7 @@ class Snapshot:
                 os.rename(self.path, aside)
                 logger.error("%s cannot be read; it is set aside as %s and written anew", self.path, aside)
 
-    def _parsed(self, base: bytes | None) -> LocalDatastoreModel | None:
+    def _parsed(self, base: bytes | None) -> "LocalDatastoreModel | None":
         try:
             return None if base is None else parse(base, self._base)
         except DamagedDatastoreException:
@@ -263,11 +264,13 @@ class Snapshot:
             return None
 
 
-def parse(data: bytes, path: str) -> LocalDatastoreModel:
+def parse(data: bytes, path: str) -> "LocalDatastoreModel":
     """Read a document; DamagedDatastoreException names the file and the command that mends it."""
+    from monailabel.documents import LocalDatastoreModel
+
     try:
         return LocalDatastoreModel.model_validate(json.loads(data.decode("utf-8")))
-    except (ValueError, ValidationError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # pydantic's ValidationError is a ValueError
         reason = str(error).splitlines()[0]
         raise DamagedDatastoreException(
             f"{path} cannot be read ({reason}); `monailabel-datastore check --repair "
@@ -275,7 +278,7 @@ def parse(data: bytes, path: str) -> LocalDatastoreModel:
         ) from error
 
 
-def _patient(path: str) -> LocalDatastoreModel | None:
+def _patient(path: str) -> "LocalDatastoreModel | None":
     """Read a document without its lock: half of one, met while MONAI Label writes it in place, is read again."""
     for attempt in range(5):
         data = _read(path)
@@ -308,7 +311,7 @@ def _read(path: str) -> bytes | None:
 # -- merging -----------------------------------------------------------------------------------------------------------
 
 
-def merge(edit: Edit, theirs: LocalDatastoreModel, base: LocalDatastoreModel | None, *, theirs_win: bool) -> None:
+def merge(edit: Edit, theirs: "LocalDatastoreModel", base: "LocalDatastoreModel | None", *, theirs_win: bool) -> None:
     """Take in what another program changed in the document: three-way, against what we wrote last.
 
     Absence there deletes nothing. `theirs_win` decides where there is no base to compare with.
@@ -354,7 +357,7 @@ def _keep_refused(edit: Edit, refused: list[tuple[str, str, dict[str, Any], str]
 
 
 def _merge_file(
-    edit: Edit, image_id: str, tag: str, theirs: DataModel, base: DataModel | None, theirs_win: bool
+    edit: Edit, image_id: str, tag: str, theirs: "DataModel", base: "DataModel | None", theirs_win: bool
 ) -> None:
     info = plain(theirs.info, f"info of {image_id!r}", lenient=True)
     item = edit.rows.item(image_id, tag)
@@ -370,7 +373,7 @@ def _merge_file(
         edit.inform(item, merged)
 
 
-def _news(theirs: dict[str, Any], base: DataModel | None, ours: dict[str, Any], theirs_win: bool) -> dict[str, Any]:
+def _news(theirs: dict[str, Any], base: "DataModel | None", ours: dict[str, Any], theirs_win: bool) -> dict[str, Any]:
     """Give what they changed since the base; without one, what we do not have, or all of it if they win."""
     if base is None:
         return theirs if theirs_win else {k: v for k, v in theirs.items() if k not in ours}

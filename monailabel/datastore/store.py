@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from monailabel import naming
 from monailabel.catalog.sqlite import SqliteCatalog
@@ -26,7 +27,10 @@ from monailabel.files.locking import FolderLock
 from monailabel.files.sharing import make_folder, open_shared, refuse_link
 from monailabel.interfaces.datastore import DefaultLabelTag
 from monailabel.interfaces.exception import DamagedDatastoreException, InvalidInputException
-from monailabel.models import LocalDatastoreModel, plain
+from monailabel.models import plain
+
+if TYPE_CHECKING:
+    from monailabel.documents import LocalDatastoreModel
 
 logger = logging.getLogger(__name__)
 
@@ -121,7 +125,7 @@ class Store:
                 raise
         return catalog
 
-    def _begin(self, catalog: SqliteCatalog, document: LocalDatastoreModel | None) -> None:
+    def _begin(self, catalog: SqliteCatalog, document: "LocalDatastoreModel | None") -> None:
         """Write the settings of a new catalog; what a document says wins over the arguments."""
         given = self._options
         if document:

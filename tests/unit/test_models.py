@@ -10,8 +10,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from monailabel import models
+from monailabel.documents import DataModel, ImageLabelModel, LocalDatastoreModel
 from monailabel.interfaces.exception import InvalidInputException
-from monailabel.models import DataModel, ImageLabelModel, LocalDatastoreModel
 
 
 def document(base_path: str = "") -> LocalDatastoreModel:

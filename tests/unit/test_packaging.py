@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -34,6 +35,20 @@ def test_an_install_brings_what_the_package_imports() -> None:
     outside = imported - set(sys.stdlib_module_names) - {"monailabel"}
     brought = packages_distributions()
     assert [n for n in sorted(outside) if not {_plain(d) for d in brought.get(n, [n])} & known] == []
+
+
+def test_opening_a_datastore_imports_nothing_heavy(tmp_path: Path) -> None:
+    """A new folder opens, and takes a change, without the libraries that only documents, servers or archives need."""
+    code = """
+import sys
+from monailabel.datastore.local import LocalDatastore
+with LocalDatastore(sys.argv[1]) as store:
+    store.set_name("a name")
+print(*sorted({"pydantic", "orjson", "watchfiles", "zipstream", "fastapi", "numpy", "typer"} & set(sys.modules)))
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "folder")]
+    child = subprocess.run(command, capture_output=True, text=True, check=True, cwd=PROJECT)
+    assert child.stdout.split() == []
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PROJECT)))
