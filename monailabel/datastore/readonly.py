@@ -6,7 +6,8 @@ import tempfile
 import threading
 
 from monailabel.catalog.connections import copy_catalog
-from monailabel.datastore.store import CATALOG, Options, Store
+from monailabel.datastore.store import CATALOG, LOCK, Options, Store
+from monailabel.files.locking import lock
 
 
 class ReadOnly:
@@ -19,7 +20,7 @@ class ReadOnly:
         self._source = os.path.join(options.own_folder(), CATALOG)
         self._lock = threading.Lock()
         self._pid = os.getpid()
-        self._seen = self._signature()
+        self._seen = self._seen_whole()
         self._private = tempfile.mkdtemp(prefix="monailabel-")
         self._store = self._opened()
 
@@ -28,14 +29,15 @@ class ReadOnly:
         if self._pid != os.getpid():  # a forked child has a copy of its own: its parent may remove the other
             self._lock = threading.Lock()
             self._pid = os.getpid()
-            self._seen = self._signature()
+            self._seen = self._seen_whole()
             self._private = tempfile.mkdtemp(prefix="monailabel-")
             self._store = self._opened()
-        seen = self._signature()
-        if seen != self._seen:
+        if self._signature() != self._seen:
             with self._lock:
-                if seen != self._seen:
+                if self._signature() != self._seen:
+                    seen = self._seen_whole()
                     copy_catalog(self._source, os.path.join(self._private, CATALOG))
+                    self._store.recorded = self._store.catalog.last_event()
                     self._store.refresh()
                     self._seen = seen
         return self._store
@@ -54,6 +56,15 @@ class ReadOnly:
         except BaseException:
             shutil.rmtree(self._private, ignore_errors=True)
             raise
+
+    def _seen_whole(self) -> list[tuple[int, int, int] | None] | None:
+        """Give the signature, None while a commit may be half done: its end would not show in the files' facts."""
+        seen = self._signature()
+        try:
+            with open(os.path.join(os.path.dirname(self._source), LOCK), "rb") as file:
+                return seen if lock(file, wait=False) else None
+        except OSError:  # no lock is there, or none that could be taken
+            return seen
 
     def _signature(self) -> list[tuple[int, int, int] | None]:
         return [_facts(self._source), _facts(self._source + "-wal")]

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CATALOG = "catalog.db"
+LOCK = "lock"  # the writer's
 DERIVED = (SHOWN, "pictures", "search.db*", "catalog.copy*")  # what is made of the catalog and the files, and may go
 STATE = ".monailabel"  # the folder of our own files inside the datastore's folder
 _SETTLE_AFTER = 0.3  # seconds without a change, until the last ones are finished
@@ -77,6 +78,7 @@ class Store:
         self.path = options.path
         self.private = private is not None
         self.closed = False
+        self.recorded: int | None = None  # of a private copy: the last event that it was copied with
         self._options = options
         if not self.private:
             make_folder(self.path, like=os.path.dirname(self.path))
@@ -84,7 +86,7 @@ class Store:
         document = os.path.join(self.path, naming.file_name(options.config))
         with ExitStack() as undo:
             self.snapshot = undo.enter_context(closing(Snapshot(document, options.own_folder(), private=self.private)))
-            self.lock = undo.enter_context(closing(FolderLock(os.path.join(self.state, "lock"), like=self.path)))
+            self.lock = undo.enter_context(closing(FolderLock(os.path.join(self.state, LOCK), like=self.path)))
             self.catalog = undo.enter_context(closing(self._open_catalog()))
             self._open(document, options)
             undo.pop_all()
@@ -120,6 +122,8 @@ class Store:
             try:
                 if not catalog.settings():
                     self._begin(catalog, self.snapshot.read())  # the document is the only record so far
+                elif self.private:
+                    self.recorded = catalog.last_event()
             except BaseException:
                 catalog.close()
                 raise

@@ -4,6 +4,7 @@
 # Where an image or label is missing, None has no read(), and that is how the test fails.
 
 import json
+import os
 import pickle
 import shutil
 import threading
@@ -329,3 +330,27 @@ print(json.dumps([images, label, info, refused]))
     )
     assert told == [["a"], "l", None if state == "fresh" else 1, True]
     assert tree(public, own) == before
+
+
+def test_a_reader_sees_a_change_that_it_looked_in_on(
+    store: LocalDatastore, open_store: Callable[..., LocalDatastore], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read-only datastore that looks while a commit is under way sees it afterwards, though no file looks changed."""
+    log = folder / ".monailabel" / "catalog.db-wal"
+    for n in range(50):
+        store.update_image_info("a", {"n": n})
+    with store._store.catalog.reading() as connection:
+        connection.execute("PRAGMA wal_checkpoint(RESTART)").get  # what comes next is written over what was there
+    reader, size, last = open_store(read_only=True), log.stat().st_size, store.last_event()
+
+    def look(step: str) -> None:
+        monkeypatch.undo()  # the reader has steps of its own
+        assert step == "commit"
+        os.utime(log, (0, 0))
+        assert reader.last_event() == last
+
+    monkeypatch.setattr("monailabel.datastore.change.on_step", look)
+    store.update_image_info("a", {"n": "seen"})
+    os.utime(log, (0, 0))
+    assert log.stat().st_size == size
+    assert reader.get_image_info("a")["n"] == "seen"
