@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from pkgutil import get_data
 from types import TracebackType
 from typing import Any
@@ -45,6 +45,7 @@ class SqliteCatalog:
         self.path = path
         self._connections = Connections(path, write_ahead=write_ahead)
         self.reading = self._connections.lend
+        self.stamp = self._connections.stamp
         self._memory: dict[tuple[Any, ...], tuple[tuple[int, int], list[str]]] = {}
         try:
             with self.reading() as connection:
@@ -185,11 +186,14 @@ class SqliteCatalog:
         """Give the number of the newest event up to a time in milliseconds since 1970, 0 before the first."""
         return int(self._get("last_event_at", time=time))
 
-    def events(self, after: int, limit: int, image_id: str | None) -> list[tuple[Any, ...]]:
-        """Give events in order."""
-        if image_id is None:
-            return self._all("events", after=after, limit=limit)
-        return self._all("events_of", after=after, limit=limit, image_id=image_id)
+    def events(
+        self, after: int, limit: int, image_id: str | None, most_bytes: int | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Give events in order; fewer than `limit`, but one, where their contents would be larger together."""
+        query = "events" if image_id is None else "events_of"
+        values = {"after": after, "limit": limit} | ({} if image_id is None else {"image_id": image_id})
+        with self.reading() as connection, closing(connection.execute(QUERIES[query], values)) as rows:
+            return list(rows) if most_bytes is None else _within(rows, most_bytes)
 
     def versions(self, image_id: str, tag: str) -> list[tuple[Any, ...]]:
         """Give all versions of an item with the events that made them."""
@@ -308,6 +312,18 @@ class _immediate:  # noqa: N801 - used as a statement; a class costs a change le
 
 
 _STATES = list(State)  # by number; to call an enumeration costs as much as the row
+
+
+def _within(events: Iterable[tuple[Any, ...]], most_bytes: int) -> list[tuple[Any, ...]]:
+    """Read rows of events until their contents are larger than that together."""
+    found: list[tuple[Any, ...]] = []
+    size = 0
+    for row in events:
+        size += len(row[10] or "")
+        if found and size > most_bytes:
+            break
+        found.append(row)
+    return found
 
 
 def item_of(row: tuple[Any, ...]) -> Item:

@@ -3,8 +3,8 @@
 import os
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterable
-from contextlib import AbstractContextManager, ExitStack, suppress
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -195,21 +195,35 @@ class Beyond(Pictures):
 
     # -- asking --------------------------------------------------------------------------------------------------------
 
-    def open_image(self, image_id: str) -> OpenFile:
-        """Open the image's newest version. Raises ImageNotFoundException."""
+    def open_image(self, image_id: str, *, version: int | None = None) -> OpenFile:
+        """Open the image's newest version, or an earlier one after checking its bytes against their checksum.
+
+        Raises ImageNotFoundException, ConflictException where the bytes of the version are not there or damaged.
+        """
+        if version is not None:
+            return self._open_version(text_of(image_id), IMAGE, version)
         opened = open_newest(self._store.catalog, self._store.changes, text_of(image_id), IMAGE)
         if opened is None:
             raise ImageNotFoundException(f"image {image_id!r} not found")
         return opened
 
-    def open_label(self, label_id: str, label_tag: str) -> OpenFile:
-        """Open the label's newest version. Raises LabelNotFoundException."""
+    def open_label(self, label_id: str, label_tag: str, *, version: int | None = None) -> OpenFile:
+        """Open the label's newest version, or an earlier one after checking its bytes against their checksum.
+
+        Raises LabelNotFoundException, ConflictException where the bytes of the version are not there or damaged.
+        """
         tag = text_of(label_tag)
+        if version is not None and tag:
+            return self._open_version(text_of(label_id), tag, version)
         opened = open_newest(self._store.catalog, self._store.changes, text_of(label_id), tag) if tag else None
         if opened is None:
             has = ", ".join(self.get_labels_by_image_id(label_id)) or "no labels"
             raise LabelNotFoundException(f"label {label_tag!r} of image {label_id!r} not found; it has: {has}")
         return opened
+
+    def _open_version(self, image_id: str, tag: str, version: int) -> OpenFile:
+        store = self._store
+        return history.open_known(store.settled, store.changes, image_id, tag, version)
 
     def archive(self, limit_cases: int | None = None) -> Archive:
         """Give a ZIP of the labelled cases (the first `limit_cases`) that is made while it is read.
@@ -234,7 +248,7 @@ class Beyond(Pictures):
             return Member(f"{role}/{name}", os.stat(path).st_size, lambda: os.open(path, os.O_RDONLY))
         id, version, size = item.image_id, item.version, item.size
         return Member(
-            f"{role}/{name}", size, lambda: history.open_version(store.settled, store.changes, id, tag, version)
+            f"{role}/{name}", size, lambda: history.open_version(store.settled, store.changes, id, tag, version).fd
         )
 
     def image_checksum(self, image_id: str) -> str:
@@ -271,9 +285,17 @@ class Beyond(Pictures):
         missing = [f"{visible_name(*file)}: missing; its info waits for it" for file in catalog.missing()]
         return [f"{path}: {what}" for path, what in catalog.problems().items()] + missing
 
-    def events(self, after: int = 0, limit: int | None = None, image_id: str | None = None) -> list[dict[str, Any]]:
-        """Give what happened after the event of that number, in order."""
-        return history.events(self._store.catalog, after, limit, image_id)
+    def events(
+        self, after: int = 0, limit: int | None = None, image_id: str | None = None, *, most_bytes: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Give what happened after the event of that number, in order.
+
+        At most `limit` events, and fewer (but one) where their infos would be more than `most_bytes` together. A
+        read-only datastore tells what others recorded, and what it finds itself only where nobody keeps a record.
+        """
+        store = self._store
+        found = history.events(store.catalog, after, limit, image_id, most_bytes)
+        return found if store.recorded is None else [event for event in found if event["seq"] <= store.recorded]
 
     def _cases_as_of(self, as_of: "AsOf") -> list[dict[str, str]]:
         """Give image and final label of every case that was labelled at an earlier moment."""
@@ -282,6 +304,28 @@ class Beyond(Pictures):
         store = self._store
         shown = past.Shown(store.settled(), store.changes, os.path.join(store.state, SHOWN))
         return past.cases(store.catalog, as_of, DefaultLabelTag.FINAL.value, shown.path)
+
+    def last_event(self) -> int:
+        """Give the number of the newest event that `events` tells, 0 before the first."""
+        store = self._store
+        return store.catalog.last_event() if store.recorded is None else store.recorded
+
+    def commits(self) -> tuple[int, int]:
+        """Give a mark that is another one after every commit of any process; asking for it costs next to nothing."""
+        return self._store.catalog.stamp()
+
+    @contextmanager
+    def listening(self, told: Callable[[], None]) -> Iterator[None]:
+        """Have `told` called at once after each commit of this object, in the thread that made it.
+
+        It must be quick, and must not raise. What others commit shows in `commits()`.
+        """
+        listeners = self._store.changes.listeners
+        listeners.add(told)
+        try:
+            yield
+        finally:
+            listeners.discard(told)
 
     def label_versions(self, image_id: str, tag: str) -> list[dict[str, Any]]:
         """Give every version of a label, the oldest first."""

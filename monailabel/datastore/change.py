@@ -48,6 +48,7 @@ class Changes:
         self._labels = labels
         self._lock = lock
         self._published: dict[int, Mark] = {}  # what we put in place ourselves since it was last settled
+        self.listeners: set[Callable[[], None]] = set()  # called after each commit of ours
         self.waiting = threading.Event()  # set while marks stand that nobody has settled
 
     def folder(self, tag: str) -> Folder:
@@ -82,6 +83,8 @@ class Changes:
             finally:  # also where nothing came of it: what we have finished for it is not as we left it
                 for id in done:
                     self._published.pop(id, None)
+            for told in list(self.listeners):
+                told()
             self.waiting.clear()
             if edit.marks:
                 enter("publish")
@@ -135,6 +138,7 @@ class Changes:
         """Forget what a parent process had under way."""
         self._lock.renew()
         self._published.clear()
+        self.listeners.clear()
 
     # -- publishing ----------------------------------------------------------------------------------------------------
 

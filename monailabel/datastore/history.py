@@ -3,25 +3,28 @@
 import json
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from monailabel.catalog.sqlite import SqliteCatalog
 from monailabel.datastore.change import Changes
 from monailabel.datastore.edit import visible_name
-from monailabel.datastore.reading import open_newest
+from monailabel.datastore.reading import OpenFile, open_newest
 from monailabel.files.folder import digest
-from monailabel.interfaces.exception import ConflictException, LabelNotFoundException
+from monailabel.interfaces.exception import ConflictException, ImageNotFoundException, LabelNotFoundException
 from monailabel.models import IMAGE, Kept, State
 
 ALL = 2**62
 
 
-def events(catalog: SqliteCatalog, after: int, limit: int | None, image_id: str | None) -> list[dict[str, Any]]:
+def events(
+    catalog: SqliteCatalog, after: int, limit: int | None, image_id: str | None, most_bytes: int | None = None
+) -> list[dict[str, Any]]:
     """Give what happened after an event's number, in order."""
     keys = ("seq", "time", "actor", "authenticated", "action", "image", "tag", "version", "before", "after")
     result = []
-    for row in catalog.events(after, ALL if limit is None else limit, image_id):
+    for row in catalog.events(after, ALL if limit is None else limit, image_id, most_bytes):
         event: dict[str, Any] = dict(zip(keys, row, strict=False))
         event["time"] = moment(event["time"])
         event["authenticated"] = bool(event["authenticated"])
@@ -31,9 +34,14 @@ def events(catalog: SqliteCatalog, after: int, limit: int | None, image_id: str 
 
 
 def versions(catalog: SqliteCatalog, image_id: str, tag: str) -> list[dict[str, Any]]:
-    """Give every version of an image (tag `""`) or label, the oldest first."""
+    """Give every version of an image (tag `""`) or label, the oldest first.
+
+    `image_version` is the version of the image that a label's version was made for, `for_present_image` whether that
+    has the bytes of the image's newest version; None for an image, and where nobody knows.
+    """
     item = catalog.item(image_id, tag)
     newest = item.version if item and item.state is State.PRESENT else None
+    alike = _like_the_present(catalog, image_id) if tag else set()
     result = []
     for number, ext, sha256, size, _, made_for, kept, _, _, at, actor, authenticated, action in catalog.versions(
         image_id, tag
@@ -41,6 +49,7 @@ def versions(catalog: SqliteCatalog, image_id: str, tag: str) -> list[dict[str, 
         result.append(
             {
                 "version": number, "name": image_id + ext, "sha256": sha256, "size": size, "image_version": made_for,
+                "for_present_image": None if made_for is None else made_for in alike,
                 "time": moment(at), "actor": actor, "authenticated": bool(authenticated), "action": action,
                 "current": number == newest, "kept": number == newest or bool(kept),
             }
@@ -63,39 +72,107 @@ def last_kept(versions: list[dict[str, Any]], *, earlier: bool = False) -> int |
     return int((shown or known)[-1]["version"]) if known else None
 
 
+def _like_the_present(catalog: SqliteCatalog, image_id: str) -> set[int]:
+    """Give the versions of an image that have the bytes of its newest one."""
+    image = catalog.item(image_id, IMAGE)
+    if image is None:
+        return set()
+    numbers = {row[0] for row in catalog.versions(image_id, IMAGE) if row[2] and row[2] == image.sha256}
+    return numbers | {image.version}
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the bytes of a version have to lie, and by what they are known."""
+
+    what: str
+    path: str
+    ext: str
+    sha256: str | None  # unknown while nobody read a file that another program put there;
+    looks: tuple[int | None, int | None]  # then size and time tell whether it is still the same
+    otherwise: str  # what to say of other bytes
+
+
 def path_of(catalog: SqliteCatalog, changes: Changes, image_id: str, tag: str, version: int) -> tuple[str, str, str]:
     """Give path, extension and SHA-256 of the bytes of an earlier version, checked against its checksum.
 
-    Raises LabelNotFoundException for an unknown version, ConflictException where its bytes are not there or damaged.
+    Raises ImageNotFoundException or LabelNotFoundException for an unknown version, ConflictException where its bytes
+    are not there or damaged.
     """
-    what = f"version {version} of " + (f"label {tag!r} of image {image_id!r}" if tag else f"image {image_id!r}")
-    rows = {row[0]: row for row in catalog.versions(image_id, tag)}
-    if version not in rows:
-        raise LabelNotFoundException(f"{what} not found; there are: {', '.join(map(str, rows)) or 'none'}")
-    _, ext, sha256, _, _, _, kept, link, *_ = rows[version]
-    if kept is None and link is None:
-        path = changes.folder(tag).path(visible_name(image_id, tag, ext))
-    elif kept and sha256:
-        path = changes.folder(tag).kept_path(kept, sha256)
-    else:
-        raise ConflictException(f"{what} was not kept: another program changed or removed it, or it was a link")
-    if not os.path.exists(path):
-        raise ConflictException(f"{what} is gone from the history; a backup may have it")
-    found, _ = digest(path)
-    if sha256 is not None and found != sha256:
-        raise ConflictException(f"{what} is damaged: its bytes do not have its checksum; a backup may have it")
-    return path, ext, found
+    place = _place_of(catalog, changes, image_id, tag, version)
+    fd, sha256 = _opened(place)
+    os.close(fd)
+    return place.path, place.ext, sha256
 
 
-def open_version(settled: Callable[[], SqliteCatalog], changes: Changes, image_id: str, tag: str, version: int) -> int:
-    """Open the bytes of a version, wherever they lie by now, and give the descriptor."""
+def open_version(
+    settled: Callable[[], SqliteCatalog], changes: Changes, image_id: str, tag: str, version: int
+) -> OpenFile:
+    """Open a version wherever it lies by now, the newest one as ever. Raises what `path_of` raises."""
     newest = open_newest(settled(), changes, image_id, tag)
     if newest is not None and newest.version == version:
-        return newest.fd
+        return newest
     if newest is not None:
         newest.close()
-    path, _, _ = path_of(settled(), changes, image_id, tag, version)
-    return os.open(path, os.O_RDONLY)
+    return _open_checked(settled(), changes, image_id, tag, version)
+
+
+def open_known(
+    settled: Callable[[], SqliteCatalog], changes: Changes, image_id: str, tag: str, version: int
+) -> OpenFile:
+    """Open a version wherever it lies by now, and never bytes that another program put into its place."""
+    opened = open_version(settled, changes, image_id, tag, version)
+    if opened.sha256:
+        return opened
+    opened.close()
+    return _open_checked(settled(), changes, image_id, tag, version)
+
+
+def _open_checked(catalog: SqliteCatalog, changes: Changes, image_id: str, tag: str, version: int) -> OpenFile:
+    place = _place_of(catalog, changes, image_id, tag, version)
+    fd, sha256 = _opened(place)
+    facts = os.fstat(fd)
+    return OpenFile(fd, image_id + place.ext, facts.st_size, facts.st_mtime, sha256, sha256, version)
+
+
+def _place_of(catalog: SqliteCatalog, changes: Changes, image_id: str, tag: str, version: int) -> _Place:
+    what = f"version {version} of " + (f"label {tag!r} of image {image_id!r}" if tag else f"image {image_id!r}")
+    rows = {row[0]: row for row in catalog.versions(image_id, tag)}
+    item = catalog.item(image_id, tag)
+    if item is None or version not in rows:
+        unknown = LabelNotFoundException if tag else ImageNotFoundException
+        raise unknown(f"{what} not found; there are: {', '.join(map(str, rows)) or 'none'}")
+    _, ext, sha256, size, mtime_ns, _, kept, link, *_ = rows[version]
+    folder = changes.folder(tag)
+    if kept is None and (version != item.version or item.state is State.REMOVED):
+        raise ConflictException(f"{what} is on its way into the history; try again in a second")
+    if kept is None:
+        path = folder.path(visible_name(image_id, tag, ext))
+        changed = "is not there any more: its file is damaged, or another program changed it"
+        return _Place(what, path, ext, sha256, (size, mtime_ns), changed)
+    if kept and sha256 and link is None:
+        damaged = "is damaged: its bytes do not have its checksum; a backup may have it"
+        return _Place(what, folder.kept_path(kept, sha256), ext, sha256, (size, None), damaged)
+    raise ConflictException(f"{what} was not kept: another program changed or removed it, or it was a link")
+
+
+def _opened(place: _Place) -> tuple[int, str]:
+    """Open the bytes of a version, at their beginning, after reading all of them; give descriptor and SHA-256."""
+    try:
+        fd = os.open(place.path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise ConflictException(f"{place.what} is gone; a backup may have it") from None
+    try:
+        found, _ = digest(fd)
+        facts = os.fstat(fd)
+        same = place.looks == (facts.st_size, facts.st_mtime_ns) if place.sha256 is None else place.sha256 == found
+        if not same:
+            raise ConflictException(f"{place.what} {place.otherwise}")
+        os.lseek(fd, 0, os.SEEK_SET)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd, found
 
 
 def removed_with(catalog: SqliteCatalog, image_id: str) -> dict[str, int]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
-from monailabel.datastore import history
 from monailabel.datastore.reading import OpenFile
 from monailabel.datastore.store import Store
 from monailabel.files.cache import Cache, Kept
@@ -117,12 +116,12 @@ class Pictures(Datastore):
         """The open folder."""
 
     @abstractmethod
-    def open_image(self, image_id: str) -> OpenFile:
-        """Open the image's newest version."""
+    def open_image(self, image_id: str, *, version: int | None = None) -> OpenFile:
+        """Open the image's newest version, or an earlier one."""
 
     @abstractmethod
-    def open_label(self, label_id: str, label_tag: str) -> OpenFile:
-        """Open the label's newest version."""
+    def open_label(self, label_id: str, label_tag: str, *, version: int | None = None) -> OpenFile:
+        """Open the label's newest version, or an earlier one."""
 
     @abstractmethod
     def image_versions(self, image_id: str) -> list[dict[str, Any]]:
@@ -238,15 +237,9 @@ class Pictures(Datastore):
 
     def _source(self, image_id: str, tag: str, version: int | None) -> Source:
         """Open a version of an image or label, the newest without a number."""
-        if version is None:
-            return Source(image_id, tag, self.open_label(image_id, tag) if tag else self.open_image(image_id))
-        fd = history.open_version(self._store.settled, self._store.changes, image_id, tag, version)
-        facts = os.fstat(fd)
-        known = self.label_versions(image_id, tag) if tag else self.image_versions(image_id)
-        (found,) = (v for v in known if v["version"] == version)
-        etag = found["sha256"] or f"{version}-{facts.st_size}-{facts.st_mtime_ns}"
-        file = OpenFile(fd, found["name"], facts.st_size, facts.st_mtime, etag, found["sha256"], version)
-        return Source(image_id, tag, file)
+        if tag:
+            return Source(image_id, tag, self.open_label(image_id, tag, version=version))
+        return Source(image_id, tag, self.open_image(image_id, version=version))
 
 
 def _draw(image: Source | None, label: Source | None, view: "View", out: BinaryIO) -> None:

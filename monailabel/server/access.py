@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 from urllib.parse import unquote
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from monailabel.datastore.local import LocalDatastore
+from monailabel.server.feed import Feed
 from monailabel.server.sessions import Sessions
 from monailabel.server.settings import Settings
 
@@ -32,9 +33,16 @@ async def _sessions(request: Request) -> Sessions:
     return sessions
 
 
+async def _feed(request: Request) -> Feed:
+    feed: Feed = request.app.state.feed
+    return feed
+
+
 Store = Annotated[LocalDatastore, Depends(_datastore)]
 Limits = Annotated[Settings, Depends(_settings)]
 OpenSessions = Annotated[Sessions, Depends(_sessions)]
+OpenFeed = Annotated[Feed, Depends(_feed)]
+Client = Annotated[str | None, Query(description="who makes the change, as `client_id` in the info of others")]
 
 
 async def changed(store: LocalDatastore, info: dict[str, Any], change: Callable[[], T]) -> T:

@@ -13,7 +13,12 @@ class Json(JSONResponse):
 
     def render(self, content: Any) -> bytes:
         """Give the bytes."""
-        return json.dumps(content, separators=(",", ":")).encode("ascii")
+        return dumped(content)
+
+
+def dumped(content: Any) -> bytes:
+    """Write JSON, compact and in ASCII."""
+    return json.dumps(content, separators=(",", ":")).encode("ascii")
 
 
 class Routes(APIRouter):

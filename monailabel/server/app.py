@@ -10,8 +10,9 @@ from starlette.middleware.cors import CORSMiddleware
 
 import monailabel
 from monailabel.datastore.local import LocalDatastore
-from monailabel.server import activelearning, datastore, errors, info, login, pages, pictures, session
+from monailabel.server import activelearning, datastore, errors, events, history, info, login, pages, pictures, session
 from monailabel.server.answers import Json
+from monailabel.server.feed import Feed
 from monailabel.server.guard import Guard
 from monailabel.server.lending import Lender
 from monailabel.server.sessions import Sessions
@@ -53,7 +54,7 @@ def create_app(settings: Settings, store: LocalDatastore | None = None) -> FastA
     app.state.lender = Lender()
     app.state.renders = pictures.Renders()
     errors.install(app)
-    for part in (pages, info, datastore, pictures, activelearning, session, login):
+    for part in (pages, info, datastore, history, events, pictures, activelearning, session, login):
         app.include_router(part.router)
     if settings.cors_origins:
         app.add_middleware(
@@ -73,11 +74,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     app.state.sessions = Sessions(settings.session_path, settings.session_expiry)
     app.state.datastore = app.state.given or await run_in_threadpool(open_datastore, settings)
+    app.state.feed = Feed(app.state.datastore, settings.heartbeat)
     sweeping = asyncio.create_task(_sweep(app.state.sessions))
     try:
         yield
     finally:
         sweeping.cancel()
+        app.state.feed.close()
         app.state.lender.close()
         app.state.datastore.close()
 

@@ -1,6 +1,7 @@
 """The /datastore/ addresses: images, labels and what is known of them."""
 
 import hashlib
+from collections.abc import Callable
 from enum import Enum
 from functools import partial
 from typing import Annotated, Any
@@ -11,10 +12,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from monailabel.datastore.local import LocalDatastore
+from monailabel.datastore.reading import OpenFile
 from monailabel.interfaces.datastore import DefaultLabelTag
 from monailabel.interfaces.exception import ImageNotFoundException
 from monailabel.server import errors, schema, upload
-from monailabel.server.access import Limits, Store, changed, meant
+from monailabel.server.access import Client, Limits, Store, changed, meant
 from monailabel.server.answers import Json, Routes
 from monailabel.server.download import Document, Download, Streamed, spooled
 
@@ -25,6 +27,7 @@ MOST_CASES = 2**31  # a larger limit is none
 Image = Annotated[str, Query(description="the image's id")]
 Label = Annotated[str, Query(description="the label's id, which is its image's")]
 Tag = Annotated[str, Query(description="the label's tag")]
+Version = Annotated[int | None, Query(description="an earlier version; /versions tells which there are")]
 
 
 class Output(str, Enum):
@@ -80,16 +83,16 @@ _REMOVED = {**schema.answer(dict[str, Any], "`{}`"), **errors.documented(404, *e
 
 @router.delete("/datastore/", deprecated=True, responses=_REMOVED)
 @router.delete("/datastore/image", responses=_REMOVED)
-async def remove_image(id: Image, request: Request, store: Store) -> Json:
+async def remove_image(id: Image, request: Request, store: Store, client_id: Client = None) -> Json:
     """Remove an image and all its labels."""
-    await changed(store, {}, partial(store.remove_image, meant(store, request, "id", id)))
+    await changed(store, {"client_id": client_id}, partial(store.remove_image, meant(store, request, "id", id)))
     return Json({})
 
 
 @router.head(
     "/datastore/image",
     response_class=Response,
-    responses={**schema.binary("the image is there", 304), **errors.documented(404, 412, 422)},
+    responses={**schema.binary("the image is there", 304), **errors.documented(404, 409, 412, 422)},
 )
 async def check_image(
     image: Image,
@@ -98,32 +101,42 @@ async def check_image(
     check_sum: Annotated[
         str | None, Query(description="also compare: SHA256:hex, SHA512:hex, MD5:hex, or a SHA-256 alone")
     ] = None,
+    version: Version = None,
 ) -> Response:
     """Tell whether an image is there, and has these bytes; the headers are those of its download."""
     image = meant(store, request, "image", image)
-    if check_sum and not await run_in_threadpool(_has_checksum, store, image, check_sum):
+    if check_sum and not await run_in_threadpool(_has_checksum, store, image, check_sum, version):
         raise ImageNotFoundException(f'image "{image}" is there, but its checksum is not {check_sum[:200]!r}')
-    return Download(store.open_image(image), request)
+    return Download(await _opened(store.open_image, image, version=version), request)
 
 
-def _has_checksum(store: LocalDatastore, image: str, check_sum: str) -> bool:
+async def _opened(opening: Callable[..., OpenFile], *names: str, version: int | None) -> OpenFile:
+    """Open a file: an earlier version in a thread, since all of it is read before it is sent."""
+    if version is None:
+        return opening(*names)
+    return await run_in_threadpool(opening, *names, version=version)
+
+
+def _has_checksum(store: LocalDatastore, image: str, check_sum: str, version: int | None) -> bool:
     algorithm, colon, digest = check_sum.partition(":")
-    if not colon or algorithm.upper() == "SHA256":
-        return store.image_checksum(image) == (digest or algorithm).lower()
-    if algorithm.upper() not in ("SHA512", "MD5"):
+    algorithm, digest = (algorithm.upper(), digest.lower()) if colon else ("SHA256", algorithm.lower())
+    if algorithm not in ("SHA256", "SHA512", "MD5"):
         raise HTTPException(400, f"check_sum {check_sum[:40]!r} refused: use SHA256, SHA512 or MD5")
-    with store.open_image(image) as file, open(file.fd, "rb", closefd=False) as data:
-        return hashlib.file_digest(data, algorithm.lower()).hexdigest() == digest.lower()
+    if algorithm == "SHA256" and version is None:
+        return store.image_checksum(image) == digest
+    with store.open_image(image, version=version) as file, open(file.fd, "rb", closefd=False) as data:
+        return hashlib.file_digest(data, algorithm.lower()).hexdigest() == digest
 
 
 @router.get(
     "/datastore/image",
     response_class=Response,
-    responses={**schema.binary("the image", 206, 304), **errors.documented(404, 412, 416, 422)},
+    responses={**schema.binary("the image", 206, 304), **errors.documented(404, 409, 412, 416, 422)},
 )
-async def image(image: Image, request: Request, store: Store) -> Response:
+async def image(image: Image, request: Request, store: Store, version: Version = None) -> Response:
     """Download an image; no login is ever asked for here."""
-    return Download(store.open_image(meant(store, request, "image", image)), request)
+    image = meant(store, request, "image", image)
+    return Download(await _opened(store.open_image, image, version=version), request)
 
 
 @router.get(
@@ -189,16 +202,16 @@ async def save_label(
     "/datastore/label",
     responses={**schema.answer(dict[str, Any], "`{}`, also if unknown"), **errors.documented(*errors.CHANGING)},
 )
-async def remove_label(id: Label, tag: Tag, request: Request, store: Store) -> Json:
+async def remove_label(id: Label, tag: Tag, request: Request, store: Store, client_id: Client = None) -> Json:
     """Remove a label."""
-    await changed(store, {}, partial(store.remove_label, meant(store, request, "id", id), tag))
+    await changed(store, {"client_id": client_id}, partial(store.remove_label, meant(store, request, "id", id), tag))
     return Json({})
 
 
 @router.head(
     "/datastore/label",
     response_class=Response,
-    responses={**schema.binary("the label is there", 304), **errors.documented(404, 412, 422)},
+    responses={**schema.binary("the label is there", 304), **errors.documented(404, 409, 412, 422)},
 )
 async def check_label(
     request: Request,
@@ -206,22 +219,25 @@ async def check_label(
     tag: Tag,
     label: Annotated[str | None, Query(description="the label's id")] = None,
     image: Annotated[str | None, Query(description="the same, as MONAI Label names it here")] = None,
+    version: Version = None,
 ) -> Response:
     """Tell whether a label is there; the headers are those of its download."""
     name, value = ("label", label) if label is not None else ("image", image)
     if value is None:
         raise HTTPException(422, "query label: field required (image is taken too)")
-    return Download(store.open_label(meant(store, request, name, value), tag), request)
+    label = meant(store, request, name, value)
+    return Download(await _opened(store.open_label, label, tag, version=version), request)
 
 
 @router.get(
     "/datastore/label",
     response_class=Response,
-    responses={**schema.binary("the label", 206, 304), **errors.documented(404, 412, 416, 422)},
+    responses={**schema.binary("the label", 206, 304), **errors.documented(404, 409, 412, 416, 422)},
 )
-async def label(label: Label, tag: Tag, request: Request, store: Store) -> Response:
+async def label(label: Label, tag: Tag, request: Request, store: Store, version: Version = None) -> Response:
     """Download a label."""
-    return Download(store.open_label(meant(store, request, "label", label), tag), request)
+    label = meant(store, request, "label", label)
+    return Download(await _opened(store.open_label, label, tag, version=version), request)
 
 
 @router.get(

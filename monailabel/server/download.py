@@ -123,7 +123,7 @@ def _chunks(fd: int, part: Wanted) -> Iterator[bytes]:
 
 async def send_chunks(chunks: Iterator[bytes], receive: Receive, send: Send, inline: bool = False) -> None:
     """Send a body piece by piece, as fast as the client takes it, until it is complete or the client has left."""
-    leaving = asyncio.create_task(_left(receive))
+    leaving = asyncio.create_task(left(receive))
     following: Callable[[], Awaitable[bytes]] = _following_inline(chunks) if inline else _following(chunks)
     try:
         while not leaving.done() and (data := await following()):
@@ -144,7 +144,8 @@ def _following_inline(chunks: Iterator[bytes]) -> Callable[[], Awaitable[bytes]]
     return following
 
 
-async def _left(receive: Receive) -> None:
+async def left(receive: Receive) -> None:
+    """Wait until the client has left."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

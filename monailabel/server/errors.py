@@ -71,6 +71,7 @@ _MEANING = {
     415: "the file cannot be shown: its format is not read here, it is damaged, or too large",
     416: "the file has no such range",
     422: "a parameter or a part is missing, or of the wrong kind",
+    503: "as many clients as there may be ask for this already",
     507: "no space is left on the server's disk",
 }
 

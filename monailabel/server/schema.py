@@ -6,6 +6,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 _TEXT = {"type": "string"}
 _FILE = {"type": "string", "format": "binary"}
+SENT_EVENT = {  # one of those in a stream
+    "type": "object",
+    "properties": {
+        "id": {**_TEXT, "description": "the event's number"},
+        "data": {**_TEXT, "description": "the event", "contentMediaType": "application/json"},
+    },
+    "required": ["id", "data"],
+}
 
 
 def text(description: str) -> dict[str, Any]:
@@ -85,6 +93,62 @@ class LabelId(BaseModel):
 
     image: str
     label: str
+
+
+class ImageVersion(BaseModel):
+    """The image that an earlier version of was restored, and the number that it has now."""
+
+    image: str
+    version: int
+
+
+class LabelVersion(LabelId):
+    """The label that an earlier version of was restored, and the number that it has now."""
+
+    version: int
+
+
+class Version(BaseModel):
+    """One version of an image or label, and who made it when."""
+
+    version: int
+    name: str = Field(description="id and extension")
+    sha256: str | None = Field(description="null until the bytes were read")
+    size: int | None = Field(description="bytes")
+    image_version: int | None = Field(description="of a label: the version of the image that it was made for")
+    for_present_image: bool | None = Field(
+        description="of a label: whether that has the bytes of the image's newest version; null where nobody knows"
+    )
+    time: str = Field(description="ISO 8601 in UTC, to the millisecond")
+    actor: str
+    authenticated: bool = Field(description="whether the actor proved who they are")
+    action: str
+    current: bool = Field(description="whether it is the one that is there now")
+    kept: bool = Field(description="whether its bytes can be fetched and restored")
+
+
+class Event(BaseModel):
+    """One change of the datastore."""
+
+    seq: int = Field(description="its number; events are numbered without a gap")
+    time: str = Field(description="ISO 8601 in UTC, to the millisecond")
+    actor: str
+    authenticated: bool = Field(description="whether the actor proved who they are")
+    action: str = Field(description="added, replaced, removed, restored, updated, found, missing, back, changed, set …")
+    image: str = Field(description="empty where the event is about the datastore itself")
+    tag: str = Field(description="empty where the event is about an image")
+    version: int | None
+    before: str | None = Field(description="SHA-256 of the bytes before")
+    after: str | None = Field(description="… and after")
+    old: dict[str, Any] | None = Field(description="the info before")
+    new: dict[str, Any] | None = Field(description="… and after")
+
+
+class Events(BaseModel):
+    """A page of events, and the number of the datastore's newest event."""
+
+    events: list[Event]
+    last: int
 
 
 class Sample(BaseModel):

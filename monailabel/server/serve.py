@@ -83,6 +83,7 @@ async def run(
     await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     if not serving.done():
+        app.state.feed.close()  # whoever follows the events would do so for ever
         await _end(server, serving, settings.grace)
     if not serving.cancelled():
         serving.result()

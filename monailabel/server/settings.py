@@ -51,6 +51,7 @@ class Settings(BaseModel):
     max_parts: int = Field(10_000, gt=0, description="most parts of one form")
     body_timeout: float = Field(30, gt=0, description="how long a body may pause before the request ends with 408")
     min_rate: int = Field(1024, gt=0, description="bytes per second that a body must bring on average")
+    heartbeat: float = Field(15, gt=0, description="after how long without an event its stream gives a sign of life")
     grace: float = Field(3, ge=0, description="how long open requests may go on when the server is told to stop")
 
     @field_validator("cors_origins")

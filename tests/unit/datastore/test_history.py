@@ -121,3 +121,16 @@ def test_a_file_changed_in_place_by_another_program_is_kept_as_what_it_was(
     label = store.get_label("a", "made", version=foreign[0]["version"])
     assert label is not None and label.read() == b"scribbled by a script"
     assert [v["kept"] for v in versions if v["version"] == 1] == [False]
+
+
+def test_a_reader_takes_no_numbers_of_its_own(
+    open_store: Callable[..., LocalDatastore], store: LocalDatastore, folder: Path
+) -> None:
+    """What a read-only datastore finds itself is listed, and is no event: its number will be another change's."""
+    (folder / "c.nii").write_bytes(b"dropped in by another program")
+    reader = open_store(read_only=True)
+    assert "c" in reader.list_images()
+    assert reader.events() == store.events() and reader.last_event() == store.last_event()
+    store.update_image_info("a", {"k": 1})
+    assert reader.events()[-1]["new"]["k"] == 1
+    assert reader.events() == store.events() and reader.last_event() == store.last_event()

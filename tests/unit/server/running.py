@@ -48,6 +48,7 @@ class Server:
     folder: Path
     sessions: Path
     store: LocalDatastore
+    app: Any = None
 
     @property
     def host(self) -> str:
@@ -135,11 +136,12 @@ def running(folder: Path, **settings: Any) -> Iterator[Server]:
     listening = bind(chosen)
     port = listening.getsockname()[1]
     store = open_datastore(chosen)
+    app = create_app(chosen, store)
     loop, ready, stop = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
 
     def serve() -> None:
         asyncio.set_event_loop(loop)
-        loop.run_until_complete(run(create_app(chosen, store), chosen, listening, stop, lambda _: ready.set()))
+        loop.run_until_complete(run(app, chosen, listening, stop, lambda _: ready.set()))
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
 
@@ -147,7 +149,7 @@ def running(folder: Path, **settings: Any) -> Iterator[Server]:
     thread.start()
     try:
         assert ready.wait(20), "the server did not start"
-        yield Server(port, folder, sessions, store)
+        yield Server(port, folder, sessions, store, app)
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join(20)
