@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from monailabel.cli import opening, options, printing
+from monailabel.cli import erasing, opening, options, printing
+from monailabel.cli.asking import Yes
 from monailabel.cli.looking import print_status
 from monailabel.cli.options import AsJson, Create, Folder, ImageId, ReadOnly, Settings, Tag
 from monailabel.interfaces.exception import ImageNotFoundException, LabelNotFoundException
@@ -62,18 +63,32 @@ def label(
     _print({"image": image_id, "label": label_id, "tag": tag}, [f'saved label "{tag}" of image "{image_id}"'], as_json)
 
 
-def remove(folder: Folder, image_id: ImageId, tag: Tag = None, as_json: AsJson = False) -> None:
+def remove(
+    folder: Folder,
+    image_id: ImageId,
+    tag: Tag = None,
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Erase the image for good, with its labels, versions and infos.")
+    ] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
     """Remove an image, or one of its labels.
 
-    Without --tag the image goes with all its labels; `restore` brings back either.
+    Without --tag the image goes with all its labels; `restore` brings back either, but not what was purged.
     """
+    if purge and tag is not None:
+        raise typer.BadParameter("erases an image with all its labels; leave out --tag", param_hint="--purge")
     with opening.changing(folder) as datastore:
-        if tag is None:
+        if purge:
+            erasing.purge(datastore, image_id, yes)
+        elif tag is None:
             datastore.remove_image(image_id)
         else:
             _require_label(datastore, image_id, tag)
             datastore.remove_label(image_id, tag)
-    _print({"image": image_id, "tag": tag}, [f"removed {_named(image_id, tag)}"], as_json)
+    done = "erased" if purge else "removed"
+    _print({"image": image_id, "tag": tag}, [f"{done} {_named(image_id, tag)}"], as_json)
 
 
 def restore(

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from monailabel import __version__
-from monailabel.cli import changing, checking, looking, printing, serving
+from monailabel.cli import changing, checking, erasing, looking, printing, serving, telling
 
 PROGRAM = "monailabel-datastore"
 
@@ -45,6 +45,7 @@ app.command()(changing.remove)
 app.command()(changing.restore)
 app.command()(changing.refresh)
 app.command()(checking.check)
-app.command()(looking.history)
-app.command()(looking.events)
+app.command()(erasing.prune)
+app.command()(telling.history)
+app.command()(telling.events)
 app.command()(looking.export)

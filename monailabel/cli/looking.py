@@ -1,9 +1,7 @@
-"""The verbs that look: status, list, show, export, history and events."""
+"""The verbs that look: status, list, show and export."""
 
-import itertools
 import os
 import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,12 +33,15 @@ def status(folder: Folder, as_json: AsJson = False, read_only: ReadOnly = False)
 def print_status(datastore: "LocalDatastore", as_json: bool) -> None:
     """Print what `status` prints of an open datastore."""
     found = {"name": datastore.name(), "description": datastore.description(), **datastore.status()}
+    found["history"] = datastore.history_size()
     if as_json:
         printing.document({**found, "problems": datastore.problems()})
         return
     tags = " ".join(f"{tag}: {count}" for tag, count in found["label_tags"].items())
     rows = [(key, found[key]) for key in ("name", "description", "total", "completed")]
-    printing.table((), [*rows, ("labels", tags or "none")])
+    kept = found["history"]
+    earlier = f"{kept['versions']} earlier versions, {printing.size(kept['bytes'])}"
+    printing.table((), [*rows, ("labels", tags or "none"), ("history", earlier)])
     for problem in datastore.problems():
         printing.note(f"problem: {problem}")
 
@@ -96,7 +97,7 @@ def show(
     printing.table((), [("id", image_id), ("path", found["path"]), *found["info"].items()])
     for tag, label in found["labels"].items():
         printing.lines(["", f"label {printing.shown(tag)}"])
-        printing.table((), [("path", label["path"]), *label["info"].items()])
+        printing.table((), [("path", label["path"]), *_made_for(found, label), *label["info"].items()])
 
 
 def _draw(datastore: "LocalDatastore", image_id: str, tag: str | None) -> None:
@@ -116,11 +117,29 @@ def _described(datastore: "LocalDatastore", image_id: str) -> dict[str, Any]:
     if not info:
         raise ImageNotFoundException(f'image "{image_id}" not found; `list` shows the ids that there are')
     path = info.pop("path", datastore.get_image_uri(image_id))
-    labels = {
-        tag: {"path": datastore.get_label_uri(image_id, tag), "info": datastore.get_label_info(image_id, tag)}
-        for tag in datastore.get_labels_by_image_id(image_id)
+    version = _present(datastore.image_versions(image_id)).get("version")
+    labels = {tag: _label(datastore, image_id, tag) for tag in datastore.get_labels_by_image_id(image_id)}
+    return {"id": image_id, "path": path, "version": version, "info": info, "labels": labels}
+
+
+def _label(datastore: "LocalDatastore", image_id: str, tag: str) -> dict[str, Any]:
+    version = _present(datastore.label_versions(image_id, tag))
+    return {
+        "path": datastore.get_label_uri(image_id, tag),
+        **{key: version.get(key) for key in ("version", "image_version", "for_present_image")},
+        "info": datastore.get_label_info(image_id, tag),
     }
-    return {"id": image_id, "path": path, "info": info, "labels": labels}
+
+
+def _present(versions: list[dict[str, Any]]) -> dict[str, Any]:
+    return next((version for version in versions if version["current"]), {})
+
+
+def _made_for(image: dict[str, Any], label: dict[str, Any]) -> list[tuple[str, str]]:
+    """Say so where a label was made for other bytes than the image has now."""
+    if label["for_present_image"] is not False:
+        return []
+    return [("made for", f"version {label['image_version']} of the image, which is now version {image['version']}")]
 
 
 def export(
@@ -162,56 +181,3 @@ def _write_archive(datastore: "LocalDatastore", file: Path, limit: int | None) -
     finally:
         archive.close()
         scratch.unlink(missing_ok=True)
-
-
-def history(
-    folder: Folder,
-    image_id: ImageId,
-    tag: Annotated[str | None, typer.Option(metavar="TAG", help="Only the versions of the label of that tag.")] = None,
-    as_json: AsJson = False,
-    read_only: ReadOnly = False,
-) -> None:
-    """Tell what happened to an image.
-
-    When, who, what, and which version came of it, its labels' events included.
-    """
-    with opening.reading(folder, read_only) as datastore:
-        if tag is not None:
-            rows = datastore.label_versions(image_id, tag)
-            missing = f'label "{tag}" of image "{image_id}" not found; it never had one of that tag'
-        else:
-            rows = datastore.events(image_id=image_id)
-            missing = f'image "{image_id}" not found; `list` shows the ids that there are'
-    if not rows:
-        raise ImageNotFoundException(missing)
-    _print_rows(rows, VERSION if tag is not None else EVENT, as_json)
-
-
-def events(
-    folder: Folder,
-    after: Annotated[int, typer.Option(min=0, metavar="N", help="Only events after that number.")] = 0,
-    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="At most that many.")] = None,
-    as_json: AsJson = False,
-    read_only: ReadOnly = False,
-) -> None:
-    """Tell what happened in the datastore, in order."""
-    with opening.reading(folder, read_only) as datastore:
-        _print_rows(itertools.islice(_events(datastore, after), limit), EVENT, as_json)
-
-
-EVENT = ("seq", "time", "actor", "action", "image", "tag", "version")
-VERSION = ("version", "time", "actor", "action", "size", "sha256")
-PAGE = 10_000  # events asked for at a time
-
-
-def _events(datastore: "LocalDatastore", after: int) -> Iterator[dict[str, Any]]:
-    while page := datastore.events(after=after, limit=PAGE):
-        yield from page
-        after = page[-1]["seq"]
-
-
-def _print_rows(rows: Iterable[dict[str, Any]], columns: tuple[str, ...], as_json: bool) -> None:
-    if as_json:
-        printing.document(list(rows))
-    else:
-        printing.table(columns, ([row.get(column) for column in columns] for row in rows))

@@ -1,5 +1,6 @@
 """Prints what a verb found: a table for a terminal, tabs for a pipe, JSON for a program, and a bar for the patient."""
 
+import itertools
 import json
 import os
 import sys
@@ -17,11 +18,13 @@ Tell = Callable[[str, int, int | None], None]
 PATIENCE = 0.5  # seconds after which a bar appears
 
 
-def lines(texts: Iterable[str]) -> None:
+def lines(texts: Iterable[str], *, at_once: bool = False) -> None:
     """Print lines; a reader that has left ends the program without a word."""
     try:
         for text in texts:
             sys.stdout.write(text + "\n")
+            if at_once:
+                sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit from None
@@ -47,6 +50,34 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     for row in texts:
         drawn.add_row(*(Text(cell, overflow="fold") for cell in row))
     Console().print(drawn)
+
+
+def json_lines(values: Iterable[Any]) -> None:
+    """Print JSON, one value a line and each at once."""
+    lines((json.dumps(value) for value in values), at_once=True)
+
+
+def rolling_table(headings: Sequence[str], widths: Sequence[int], rows: Iterable[Sequence[Any]]) -> None:
+    """Print the rows of a table that has no end, each at once: columns of these widths on a terminal, else tabs."""
+    texts = ([shown(cell) for cell in row] for row in rows)
+    if not sys.stdout.isatty():
+        lines(("\t".join(row) for row in texts), at_once=True)
+        return
+    whole = itertools.chain([headings], texts)
+    lines(("  ".join(map(str.ljust, row, widths)).rstrip() for row in whole), at_once=True)
+
+
+def size(count: float) -> str:
+    """Give a number of bytes as people say it.
+
+    >>> size(999), size(12_345_678)
+    ('999 bytes', '12.3 MB')
+    """
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count = count / 1000
+    return f"{count:.3g} TB"
 
 
 def shown(value: Any) -> str:

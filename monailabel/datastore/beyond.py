@@ -374,6 +374,11 @@ class Beyond(Pictures):
             found = self._store.erasing.prune(found, acting.acting(self._actor))
         return [history.kept(version) for version in found]
 
+    def history_size(self) -> dict[str, int]:
+        """Count the earlier versions that are kept (`versions`) and the `bytes` that they take on disk."""
+        versions, size = self._store.settled().kept_total()
+        return {"versions": versions, "bytes": size}
+
     def _purge(self, image_id: str) -> None:
         """Erase an image, its labels and all their versions, and what our own copies of the catalog say of them."""
         self._refuse_read_only()

@@ -39,6 +39,7 @@ CHANGING = [
     ["remove", "a"],
     ["restore", "a"],
     ["refresh"],
+    ["prune", "--keep", "1"],
     ["serve"],
 ]
 
@@ -106,7 +107,7 @@ def test_version_is_the_packages(run: Run) -> None:
 def test_help_names_every_verb_with_a_sentence(run: Run) -> None:
     """The help has one whole sentence for each verb."""
     listed = re.findall(r"^  (\w+) +[A-Z].*\.$", run("--help").out.partition("Commands:")[2], re.MULTILINE)
-    verbs = "serve demo status list show add label info remove restore refresh check history events export"
+    verbs = "serve demo status list show add label info remove restore refresh check prune history events export"
     assert set(verbs.split()) <= set(listed)
 
 
@@ -124,8 +125,8 @@ def test_status_as_json_is_the_librarys_with_name_and_problems(run: Run, folder:
     """`status --json` gives the keys of the library's `status()`, name, description and what could not be taken in."""
     found = run("status", folder, "--json").json
     with LocalDatastore(str(folder), read_only=True) as datastore:
-        expected = datastore.status()
-        assert found == {**expected, "name": datastore.name(), "description": datastore.description(), "problems": []}
+        expected = {**datastore.status(), "name": datastore.name(), "description": datastore.description()}
+        assert found == {**expected, "history": {"versions": 0, "bytes": 0}, "problems": []}
 
 
 def test_status_tells_what_a_scan_could_not_take_in(run: Run, folder: Path) -> None:
@@ -407,6 +408,11 @@ def test_looking_leaves_a_folder_as_it_is(
         ["serve", "{folder}", "--port", "http"],
         ["serve", "{folder}", "--extensions", ","],
         ["events", "{folder}", "--limit", "0"],
+        ["prune", "{folder}"],
+        ["prune", "{folder}", "--older-than", "soon"],
+        ["prune", "{folder}", "--older-than", "999999w"],
+        ["prune", "{folder}", "--keep", "-1"],
+        ["remove", "{folder}", "a", "--tag", "final", "--purge", "--yes"],
     ],
     ids=" ".join,
 )
@@ -435,6 +441,9 @@ def test_wrong_usage_ends_with_2(run: Run, folder: Path, words: list[str]) -> No
         (["history", "zebra"], 'image "zebra" not found'),
         (["history", "a", "--tag", "second"], 'label "second" of image "a" not found'),
         (["export", "nowhere/out.zip"], "nowhere/out.zip"),
+        (["prune", "zebra", "--keep", "0", "--yes"], 'image "zebra" not found'),
+        (["remove", "zebra", "--purge", "--yes"], 'image "zebra" not found'),
+        (["remove", "a", "--purge"], "--yes"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
