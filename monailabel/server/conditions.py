@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from email.utils import formatdate, parsedate_to_datetime
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 
+_QUOTED = re.compile(r'"([^"*]+)"')
 _RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
 
 
@@ -41,6 +43,20 @@ def wanted(method: str, headers: Headers, file: Validators, size: int) -> Wanted
     if method != "GET" or asked is None or not _same(headers.get("if-range"), file):
         return Wanted(200, 0, size)
     return _range(asked, size)
+
+
+def expected(headers: Headers) -> tuple[str, ...] | None:
+    """Give the ETags (`*`: any) of which what a change replaces has to have one; none: it must not be there.
+
+    None where the client does not care. Raises HTTPException for a condition that no change knows.
+    """
+    if listed := headers.getlist("if-match"):
+        tags = [tag.strip() for tag in ",".join(listed).split(",")]
+        return tuple(quoted[1] if (quoted := _QUOTED.fullmatch(tag)) else tag for tag in tags)
+    unless = headers.get("if-none-match")
+    if unless not in (None, "*"):
+        raise HTTPException(400, f"If-None-Match {unless[:80]!r} refused: a change takes * there, and no ETag")
+    return None if unless is None else ()
 
 
 def _still(headers: Headers, file: Validators) -> bool:

@@ -17,7 +17,8 @@ from monailabel.interfaces.datastore import DefaultLabelTag
 from monailabel.interfaces.exception import ImageNotFoundException
 from monailabel.server import errors, schema, upload
 from monailabel.server.access import Client, Limits, Store, changed, meant
-from monailabel.server.answers import Json, Routes
+from monailabel.server.answers import Json, Routes, dumped
+from monailabel.server.conditions import expected
 from monailabel.server.download import Document, Download, Streamed, spooled
 
 router = Routes(tags=["Datastore"])
@@ -40,18 +41,29 @@ class Output(str, Enum):
 
 @router.get(
     "/datastore/",
-    responses={**schema.answer(dict[str, Any] | list[dict[str, str]], "by `output`"), **errors.documented(422)},
+    responses={**schema.answer(dict[str, Any] | list[dict[str, str]], "by `output`"), **errors.documented(409, 422)},
 )
 async def whole(
     store: Store,
     output: Annotated[
         Output | None, Query(description="stats (default): counts; train: files to train with; all: everything")
     ] = None,
+    as_of: Annotated[
+        str | None, Query(description="train and all as they were: after the event of that number, or at a time")
+    ] = None,
 ) -> Response:
     """Tell of the whole datastore."""
+    if as_of is not None and output not in (Output.ALL, Output.TRAIN):
+        raise HTTPException(422, "query as_of: goes with output=all or output=train")
+    if as_of is not None:
+        return Response(await run_in_threadpool(_as_it_was, store, output, as_of), media_type="application/json")
     if output is Output.ALL:
         return Document(await run_in_threadpool(spooled, store.write_json))
     return Json(await run_in_threadpool(store.datalist if output is Output.TRAIN else store.status))
+
+
+def _as_it_was(store: LocalDatastore, output: Output | None, as_of: str) -> bytes:
+    return dumped(store.json(as_of=as_of) if output is Output.ALL else store.datalist(as_of=as_of))
 
 
 _IMAGE_BODY = schema.body(
@@ -60,7 +72,7 @@ _IMAGE_BODY = schema.body(
     params=schema.text("the image's info, a JSON object"),
     file=schema.file("the image"),
 )
-_ADDED = {**schema.answer(schema.ImageId, "the image's id"), **errors.documented(409, *errors.CHANGING)}
+_ADDED = {**schema.answer(schema.ImageId, "the image's id"), **errors.documented(409, 412, *errors.CHANGING)}
 
 
 @router.put("/datastore/", deprecated=True, openapi_extra=_IMAGE_BODY, responses=_ADDED)
@@ -71,11 +83,15 @@ async def add_image(
     limits: Limits,
     image: Annotated[str | None, Query(description="the image's id; without it the file's name decides it")] = None,
 ) -> Json:
-    """Add an image, or replace it."""
+    """Add an image, or replace it.
+
+    With `If-Match` only the version that it names, with `If-None-Match: *` none; else 412, and what was sent is kept.
+    """
+    known = expected(request.headers)
     async with upload.received(request, limits, "file", store.stage) as form:
         staged, info = form.file("file"), form.document("params")
-        image_id = await changed(store, info, lambda: store.add_image(image or "", staged, info))
-    return Json({"image": image_id})
+        image_id = await changed(store, info, lambda: store.add_image(image or "", staged, info, if_match=known))
+        return Json({"image": image_id}, headers={"ETag": f'"{staged.sha256}"'})
 
 
 _REMOVED = {**schema.answer(dict[str, Any], "`{}`"), **errors.documented(404, *errors.CHANGING)}
@@ -178,7 +194,7 @@ _LABEL_BODY = schema.body(
 @router.put(
     "/datastore/label",
     openapi_extra=_LABEL_BODY,
-    responses={**schema.answer(schema.LabelId, "the label's id"), **errors.documented(404, 409, *errors.CHANGING)},
+    responses={**schema.answer(schema.LabelId, "the label's id"), **errors.documented(404, 409, 412, *errors.CHANGING)},
 )
 async def save_label(
     image: Image,
@@ -187,15 +203,20 @@ async def save_label(
     limits: Limits,
     tag: Annotated[str, Query(description="the label's tag; an empty one stands for final")] = "",
 ) -> Json:
-    """Save a label of an image, in place of an earlier one of that tag."""
+    """Save a label of an image, in place of an earlier one of that tag.
+
+    With `If-Match` only of the version that it names, with `If-None-Match: *` of none; else 412, and what was sent is
+    kept as a version that can be fetched and restored.
+    """
+    known = expected(request.headers)
     image = meant(store, request, "image", image)
     if not store.get_image_info(image):
         raise ImageNotFoundException(f'image "{image}" not found; add it before its labels')
     tag = tag or DefaultLabelTag.FINAL.value
     async with upload.received(request, limits, "label", store.stage) as form:
         staged, info = form.file("label"), form.document("params")
-        label = await changed(store, info, lambda: store.save_label(image, staged, tag, info))
-    return Json({"image": image, "label": label})
+        label = await changed(store, info, lambda: store.save_label(image, staged, tag, info, if_match=known))
+        return Json({"image": image, "label": label}, headers={"ETag": f'"{staged.sha256}"'})
 
 
 @router.delete(

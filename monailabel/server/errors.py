@@ -3,6 +3,7 @@
 404  ImageNotFoundException, LabelNotFoundException, SessionNotFoundException, no such address
 400  InvalidInputException, a body that cannot be read, an address that is not UTF-8
 409  ConflictException
+412  VersionConflictException
 403  ReadOnlyException
 415  UnreadableImageException
 422  a parameter or part that is missing or of the wrong kind
@@ -33,6 +34,7 @@ from monailabel.interfaces.exception import (
     MONAILabelException,
     ReadOnlyException,
     UnreadableImageException,
+    VersionConflictException,
 )
 from monailabel.server.answers import Json
 from monailabel.server.sessions import SessionNotFoundException
@@ -45,6 +47,7 @@ _STATUS: dict[type[MONAILabelException], int] = {
     SessionNotFoundException: 404,
     UnreadableImageException: 415,
     InvalidInputException: 400,
+    VersionConflictException: 412,
     ConflictException: 409,
     ReadOnlyException: 403,
     DamagedDatastoreException: 503,
@@ -58,6 +61,7 @@ class Error(BaseModel):
     """What every answer from 400 on holds."""
 
     detail: str = Field(description="one sentence for people: what was refused, why, and what to do")
+    version: int | None = Field(None, description="412 of a change: the version under which what was sent is kept")
 
 
 _MEANING = {
@@ -66,7 +70,7 @@ _MEANING = {
     404: "there is no such thing",
     408: "the body came too slowly",
     409: "the request contradicts what is there",
-    412: "the file is another version than the one asked for",
+    412: "the file is another version than the one asked for, or there is one already",
     413: "the body is too large",
     415: "the file cannot be shown: its format is not read here, it is damaged, or too large",
     416: "the file has no such range",
@@ -127,6 +131,8 @@ async def _ours(request: Request, error: MONAILabelException) -> Response:
     if status >= 500:
         log.error("%s %s: %s", request.method, request.url.path, error)
         return answer(status, "the datastore cannot be read; the server's log says what mends it")
+    if isinstance(error, VersionConflictException):
+        return Json({"detail": str(error), "version": error.version}, status)
     return answer(status, _without_paths(request, str(error)))
 
 
