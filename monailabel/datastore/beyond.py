@@ -3,8 +3,8 @@
 import os
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable
+from contextlib import AbstractContextManager, ExitStack, suppress
 from datetime import datetime, timedelta
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from monailabel.datastore.change import enter
 from monailabel.datastore.edit import Edit, visible_name
 from monailabel.datastore.erasing import SHOWN, prunable
 from monailabel.datastore.pictures import Pictures
-from monailabel.datastore.reading import OpenFile, open_newest
+from monailabel.datastore.remembering import text_of
 from monailabel.datastore.store import Store
 from monailabel.files.folder import Staged, digest
 from monailabel.files.looks import look
@@ -27,7 +27,6 @@ from monailabel.interfaces.exception import (
     ConflictException,
     ImageNotFoundException,
     InvalidInputException,
-    LabelNotFoundException,
     ReadOnlyException,
     VersionConflictException,
 )
@@ -195,36 +194,6 @@ class Beyond(Pictures):
 
     # -- asking --------------------------------------------------------------------------------------------------------
 
-    def open_image(self, image_id: str, *, version: int | None = None) -> OpenFile:
-        """Open the image's newest version, or an earlier one after checking its bytes against their checksum.
-
-        Raises ImageNotFoundException, ConflictException where the bytes of the version are not there or damaged.
-        """
-        if version is not None:
-            return self._open_version(text_of(image_id), IMAGE, version)
-        opened = open_newest(self._store.catalog, self._store.changes, text_of(image_id), IMAGE)
-        if opened is None:
-            raise ImageNotFoundException(f"image {image_id!r} not found")
-        return opened
-
-    def open_label(self, label_id: str, label_tag: str, *, version: int | None = None) -> OpenFile:
-        """Open the label's newest version, or an earlier one after checking its bytes against their checksum.
-
-        Raises LabelNotFoundException, ConflictException where the bytes of the version are not there or damaged.
-        """
-        tag = text_of(label_tag)
-        if version is not None and tag:
-            return self._open_version(text_of(label_id), tag, version)
-        opened = open_newest(self._store.catalog, self._store.changes, text_of(label_id), tag) if tag else None
-        if opened is None:
-            has = ", ".join(self.get_labels_by_image_id(label_id)) or "no labels"
-            raise LabelNotFoundException(f"label {label_tag!r} of image {label_id!r} not found; it has: {has}")
-        return opened
-
-    def _open_version(self, image_id: str, tag: str, version: int) -> OpenFile:
-        store = self._store
-        return history.open_known(store.settled, store.changes, image_id, tag, version)
-
     def archive(self, limit_cases: int | None = None) -> Archive:
         """Give a ZIP of the labelled cases (the first `limit_cases`) that is made while it is read.
 
@@ -285,18 +254,6 @@ class Beyond(Pictures):
         missing = [f"{visible_name(*file)}: missing; its info waits for it" for file in catalog.missing()]
         return [f"{path}: {what}" for path, what in catalog.problems().items()] + missing
 
-    def events(
-        self, after: int = 0, limit: int | None = None, image_id: str | None = None, *, most_bytes: int | None = None
-    ) -> list[dict[str, Any]]:
-        """Give what happened after the event of that number, in order.
-
-        At most `limit` events, and fewer (but one) where their infos would be more than `most_bytes` together. A
-        read-only datastore tells what others recorded, and what it finds itself only where nobody keeps a record.
-        """
-        store = self._store
-        found = history.events(store.catalog, after, limit, image_id, most_bytes)
-        return found if store.recorded is None else [event for event in found if event["seq"] <= store.recorded]
-
     def _cases_as_of(self, as_of: "AsOf") -> list[dict[str, str]]:
         """Give image and final label of every case that was labelled at an earlier moment."""
         from monailabel.datastore import as_of as past
@@ -304,36 +261,6 @@ class Beyond(Pictures):
         store = self._store
         shown = past.Shown(store.settled(), store.changes, os.path.join(store.state, SHOWN))
         return past.cases(store.catalog, as_of, DefaultLabelTag.FINAL.value, shown.path)
-
-    def last_event(self) -> int:
-        """Give the number of the newest event that `events` tells, 0 before the first."""
-        store = self._store
-        return store.catalog.last_event() if store.recorded is None else store.recorded
-
-    def commits(self) -> tuple[int, int]:
-        """Give a mark that is another one after every commit of any process; asking for it costs next to nothing."""
-        return self._store.catalog.stamp()
-
-    @contextmanager
-    def listening(self, told: Callable[[], None]) -> Iterator[None]:
-        """Have `told` called at once after each commit of this object, in the thread that made it.
-
-        It must be quick, and must not raise. What others commit shows in `commits()`.
-        """
-        listeners = self._store.changes.listeners
-        listeners.add(told)
-        try:
-            yield
-        finally:
-            listeners.discard(told)
-
-    def label_versions(self, image_id: str, tag: str) -> list[dict[str, Any]]:
-        """Give every version of a label, the oldest first."""
-        return history.versions(self._store.settled(), text_of(image_id), naming.tag(tag))
-
-    def image_versions(self, image_id: str) -> list[dict[str, Any]]:
-        """Give every version of an image, the oldest first."""
-        return history.versions(self._store.settled(), text_of(image_id), IMAGE)
 
     def restore_label(self, image_id: str, label_tag: str, version: int) -> int:
         """Make an earlier version of a label the newest again, as a version of its own, and give its number."""
@@ -374,11 +301,6 @@ class Beyond(Pictures):
             found = self._store.erasing.prune(found, acting.acting(self._actor))
         return [history.kept(version) for version in found]
 
-    def history_size(self) -> dict[str, int]:
-        """Count the earlier versions that are kept (`versions`) and the `bytes` that they take on disk."""
-        versions, size = self._store.settled().kept_total()
-        return {"versions": versions, "bytes": size}
-
     def _purge(self, image_id: str) -> None:
         """Erase an image, its labels and all their versions, and what our own copies of the catalog say of them."""
         self._refuse_read_only()
@@ -413,20 +335,6 @@ def _is_same(source: str | PathLike[str], target: str) -> bool:
         return os.path.samestat(os.lstat(source), os.lstat(target))
     except OSError:
         return False
-
-
-def text_of(value: object) -> str:
-    """Give an id or tag as the plain text that the catalog knows it by; what is no text is unknown to it."""
-    if type(value) is str and value.isascii():
-        return value
-    text = value.value if isinstance(value, DefaultLabelTag) else value
-    if not isinstance(text, str):
-        return ""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return ""
-    return text
 
 
 def structures_of(labels: list[str] | None) -> list[str] | None:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from monailabel import naming
 from monailabel.datastore import archive, history
-from monailabel.datastore.beyond import Beyond, IfMatch, Source, base_name, structures_of, text_of
+from monailabel.datastore.beyond import Beyond, IfMatch, Source, base_name, structures_of
 from monailabel.datastore.objects import Objects, whole
 from monailabel.datastore.reading import open_newest
+from monailabel.datastore.remembering import text_of
 from monailabel.datastore.scan import Progress
 from monailabel.datastore.store import Options, Store
 from monailabel.interfaces.datastore import DefaultLabelTag

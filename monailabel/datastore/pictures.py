@@ -5,7 +5,6 @@ Of the rooms below, NumPy and Pillow come with `imaging`: its modules are import
 
 import hashlib
 import os
-from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,9 +12,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from monailabel.datastore.reading import OpenFile
-from monailabel.datastore.store import Store
+from monailabel.datastore.remembering import Remembering
 from monailabel.files.cache import Cache, Kept
-from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.exception import UnreadableImageException
 from monailabel.models import IMAGE
 
@@ -107,29 +105,8 @@ class AsItIs(Rendering):
         return replace(file, fd=os.dup(file.fd), name=self.name)
 
 
-class Pictures(Datastore):
+class Pictures(Remembering):
     """What can be seen of images and labels."""
-
-    @property
-    @abstractmethod
-    def _store(self) -> Store:
-        """The open folder."""
-
-    @abstractmethod
-    def open_image(self, image_id: str, *, version: int | None = None) -> OpenFile:
-        """Open the image's newest version, or an earlier one."""
-
-    @abstractmethod
-    def open_label(self, label_id: str, label_tag: str, *, version: int | None = None) -> OpenFile:
-        """Open the label's newest version, or an earlier one."""
-
-    @abstractmethod
-    def image_versions(self, image_id: str) -> list[dict[str, Any]]:
-        """Give every version of an image."""
-
-    @abstractmethod
-    def label_versions(self, image_id: str, tag: str) -> list[dict[str, Any]]:
-        """Give every version of a label."""
 
     def get_image_header(self, image_id: str) -> dict[str, Any]:
         """Tell what an image's file says of its voxels, without reading these.
