@@ -12,7 +12,6 @@ from monailabel.interfaces.exception import ConflictException
 from monailabel.server import errors, schema
 from monailabel.server.access import OpenFeed, Store
 from monailabel.server.answers import Routes, dumped
-from monailabel.server.download import Document
 from monailabel.server.feed import MOST_FOLLOWERS, EventStream
 from monailabel.server.settings import MIB
 
@@ -37,7 +36,7 @@ async def events(
     image: Annotated[str | None, Query(description="only those about this image and its labels")] = None,
 ) -> Response:
     """Tell what happened, in order; who asks again after the last number that they saw misses nothing."""
-    return Document(await run_in_threadpool(_page, store, after, limit, image))
+    return Response(await run_in_threadpool(_page, store, after, limit, image), media_type="application/json")
 
 
 def _page(store: LocalDatastore, after: int, limit: int, image: str | None) -> bytes:
