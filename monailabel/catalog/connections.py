@@ -22,13 +22,15 @@ _POLL = 0.001
 
 logger = logging.getLogger(__name__)
 _open: "weakref.WeakSet[Connections]" = weakref.WeakSet()
+_forking = threading.Lock()  # nobody comes to have connections while a fork closes them
 
 
 class Connections:
     """The connections of one catalog, which any thread may borrow."""
 
-    def __init__(self, path: str, *, write_ahead: bool) -> None:
+    def __init__(self, path: str, *, write_ahead: bool, durable: bool = True) -> None:
         self.path = path
+        self._durable = durable
         self._write_ahead = write_ahead
         self._idle: list[apsw.Connection] = []  # its single operations are safe between threads
         self._opened = 0  # connections, whether idle or lent
@@ -38,7 +40,8 @@ class Connections:
         self._watch: apsw.Connection | None = None
         self._watch_lock = threading.Lock()
         self._watches = 0  # how many connections watched for commits: each counts from a number of its own
-        _open.add(self)
+        with _forking:
+            _open.add(self)
 
     def close(self) -> None:
         """Close all connections; what was committed is on the disk already."""
@@ -107,7 +110,8 @@ class Connections:
         if self._write_ahead:
             connection.pragma("journal_mode", "wal")
             connection.pragma("wal_autocheckpoint", _LOG_AT_MOST)
-        connection.pragma("synchronous", 2)  # FULL: a commit is on the disk before it is acknowledged
+        # FULL: a commit is on the disk before it is acknowledged. NORMAL: a loss of power may undo the last ones.
+        connection.pragma("synchronous", 2 if self._durable else 1)
         connection.pragma("foreign_keys", 1)
         return connection
 
@@ -180,6 +184,7 @@ _holding: "list[Connections]" = []
 
 
 def _before_fork() -> None:
+    _forking.acquire()
     _holding[:] = list(_open)
     for connections in _holding:
         connections.hold()
@@ -188,9 +193,12 @@ def _before_fork() -> None:
 def _after_fork_in_parent() -> None:
     while _holding:
         _holding.pop().resume()
+    _forking.release()
 
 
 def _after_fork() -> None:
+    global _forking
+    _forking = threading.Lock()
     _holding.clear()
     for connections in list(_open):
         connections.renew()

@@ -340,6 +340,26 @@ SELECT seq, chain FROM event ORDER BY seq DESC LIMIT 1;
 -- The number of the newest event up to a time.
 SELECT coalesce(max(seq), 0) FROM event WHERE time <= :time;
 
+-- name: touched
+-- Of which images events tell in a stretch of events, but for those that were touched again later.
+SELECT DISTINCT e.image_id FROM event e
+WHERE e.seq > :after AND e.seq <= :upto AND e.image_id <> ''
+  AND NOT EXISTS (SELECT 1 FROM item i INDEXED BY item_name WHERE i.image_id = e.image_id AND i.seq > :upto);
+
+-- name: case_rows
+-- The rows of the given images and their labels, one image after the other: what the search index is made of.
+SELECT i.image_id, i.tag, i.ext, i.info, i.version, i.listed, i.born,
+    coalesce((SELECT time FROM event WHERE seq = i.seq), 0),
+    iif(i.tag = '', coalesce((SELECT time FROM event WHERE seq = i.born), 0), 0),
+    iif(i.tag = '', (SELECT size FROM version WHERE item = i.id AND number = i.version), NULL),
+    iif(i.tag = 'final', (SELECT e.actor FROM version v JOIN event e ON e.seq = v.seq
+                          WHERE v.item = i.id AND v.number = i.version), NULL)
+FROM json_each(:ids) s CROSS JOIN item i INDEXED BY item_name ON i.image_id = s.value;
+
+-- name: chain
+-- The chain up to an event.
+SELECT chain FROM event WHERE seq = :seq;
+
 -- name: put_event
 -- Append an event.
 INSERT INTO event (seq, time, actor, authenticated, action, image_id, tag, version, before, after,

@@ -21,8 +21,9 @@ _LONG_LOG = 1_000  # pages
 _REMEMBERED = 8  # lists of all images, by tag and structures
 
 
-def _load_queries() -> dict[str, str]:
-    text = (get_data(__package__, "queries.sql") or b"").decode()
+def load_queries(file: str) -> dict[str, str]:
+    """Read the named statements of one of our .sql files."""
+    text = (get_data(__package__, file) or b"").decode()
     parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)
     return {
         name: re.sub(r"^--.*\n", "", body, flags=re.MULTILINE).strip()
@@ -30,7 +31,7 @@ def _load_queries() -> dict[str, str]:
     }
 
 
-QUERIES: Mapping[str, str] = _load_queries()
+QUERIES: Mapping[str, str] = load_queries("queries.sql")
 _LISTED_INFO = QUERIES["listed_info"]  # what every path and info is looked up by
 
 
@@ -148,7 +149,7 @@ class SqliteCatalog:
 
     def waiting_longest(self, place: float) -> tuple[str, int] | None:
         """Give one of the unlabelled images handed out longest ago: the one at `place` (0 to 1) among them."""
-        with self._unchanging() as connection:
+        with self.unchanging() as connection:
             least = connection.execute(QUERIES["least_handed"]).get
             if least is None:
                 return None
@@ -164,11 +165,11 @@ class SqliteCatalog:
     @contextmanager
     def document(self) -> Iterator[Pages]:
         """Lend the document datastore_v2.json as it is now, for the length of the block."""
-        with self._unchanging() as connection:
+        with self.unchanging() as connection:
             yield Pages(connection, QUERIES)
 
     @contextmanager
-    def _unchanging(self) -> Iterator[apsw.Connection]:
+    def unchanging(self) -> Iterator[apsw.Connection]:
         """Lend a connection to which the catalog stays as it is for the length of the block."""
         with self.reading() as connection:
             connection.execute("BEGIN").get
@@ -185,6 +186,10 @@ class SqliteCatalog:
     def last_event_at(self, time: int) -> int:
         """Give the number of the newest event up to a time in milliseconds since 1970, 0 before the first."""
         return int(self._get("last_event_at", time=time))
+
+    def newest(self) -> tuple[int, bytes]:
+        """Give number and chain of the newest event."""
+        return self._get("last_event") or (0, b"")
 
     def events(
         self, after: int, limit: int, image_id: str | None, most_bytes: int | None = None

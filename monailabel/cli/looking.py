@@ -1,7 +1,9 @@
 """The verbs that look: status, list, show and export."""
 
+import itertools
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,31 +48,72 @@ def print_status(datastore: "LocalDatastore", as_json: bool) -> None:
         printing.note(f"problem: {problem}")
 
 
+FOUND = ("id", "tags", "state", "annotator", "time")
+FOUND_AT_ONCE = 1_000  # images asked for at a time
+
+ANY = "; repeatable: any will do."
+
+
 def list_images(
     folder: Folder,
-    tag: Annotated[str | None, typer.Option(metavar="TAG", help="Only images with a label of that tag.")] = None,
+    text: Annotated[
+        str, typer.Option(metavar="TEXT", help="Only images with it in id or comment, in any letter case.")
+    ] = "",
+    state: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STATE", help="Only images that are unlabelled, labelled, flagged or approved" + ANY),
+    ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(metavar="TAG", help="Only images with a label of that tag" + ANY)
+    ] = None,
     unlabelled: Annotated[
         bool, typer.Option("--unlabelled", help="Only images without a label: of --tag, else final.")
     ] = False,
-    text: Annotated[str | None, typer.Option(metavar="TEXT", help="Only ids that hold it, in any letter case.")] = None,
+    annotator: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only images whose final label is theirs" + ANY)
+    ] = None,
+    structure: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only images with a label that names it" + ANY)
+    ] = None,
+    info: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE", help="Only images whose info has it, or just KEY; dots lead inside. Repeatable."
+        ),
+    ] = None,
+    sort: Annotated[
+        str, typer.Option(metavar="BY", help="id, time, added, size or state; with - before it the other way round.")
+    ] = "id",
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="At most that many.")] = None,
     as_json: AsJson = False,
     read_only: ReadOnly = False,
 ) -> None:
-    """List the images and their labels' tags."""
+    """List the images: their labels' tags, state, annotator and last change."""
+    from monailabel.datastore import find
+
+    without = (tag or "final") if unlabelled else None
+    wanted = {
+        "text": text, "state": state, "tag": None if unlabelled else tag, "without_tag": without,
+        "annotator": annotator, "structure": structure, "info": find.words(info or []), "sort": sort,
+    }  # fmt: skip
     with opening.reading(folder, read_only) as datastore:
-        ids = _chosen(datastore, tag, unlabelled)
-        wanted = (id for id in ids if text is None or text.casefold() in id.casefold())
-        rows = ((id, list(datastore.get_labels_by_image_id(id))) for id in wanted)
+        images = itertools.islice(_found(datastore, wanted), limit)
         if as_json:
-            printing.document([{"id": id, "tags": tags} for id, tags in rows])
+            printing.document(list(images))
         else:
-            printing.table(("image", "labels"), ((id, " ".join(tags)) for id, tags in rows))
+            printing.table(
+                ("image", "labels", "state", "annotator", "changed"),
+                ([" ".join(i[c]) if c == "tags" else i[c] for c in FOUND] for i in images),
+            )
 
 
-def _chosen(datastore: "LocalDatastore", tag: str | None, unlabelled: bool) -> list[str]:
-    if unlabelled:
-        return datastore.get_unlabeled_images(tag)
-    return datastore.get_labeled_images(tag) if tag else datastore.list_images()
+def _found(datastore: "LocalDatastore", wanted: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    after = None
+    while True:
+        page = datastore.find_images(**wanted, after=after, limit=FOUND_AT_ONCE)
+        yield from page.images
+        if (after := page.next) is None:
+            return
 
 
 def show(

@@ -17,9 +17,9 @@ from monailabel.datastore.batch import Incoming, put_all
 from monailabel.datastore.change import enter
 from monailabel.datastore.edit import Edit, visible_name
 from monailabel.datastore.erasing import SHOWN, prunable
+from monailabel.datastore.finding import Finding
 from monailabel.datastore.pictures import Pictures
 from monailabel.datastore.remembering import text_of
-from monailabel.datastore.store import Store
 from monailabel.files.folder import Staged, digest
 from monailabel.files.looks import look
 from monailabel.interfaces.datastore import DefaultLabelTag
@@ -42,17 +42,12 @@ IfMatch = str | Collection[str] | None
 """The ETag (or several) that the newest version must have; `*` for any, `()` where there must be none yet."""
 
 
-class Beyond(Pictures):
+class Beyond(Finding, Pictures):
     """The additions; LocalDatastore has the reference page's methods."""
 
     path: str
     read_only: bool
     _actor: str | None
-
-    @property
-    @abstractmethod
-    def _store(self) -> Store:
-        """The open folder."""
 
     @abstractmethod
     def _uri(self, image_id: str, tag: str) -> str:

@@ -19,6 +19,7 @@ from monailabel.datastore.change import Changes
 from monailabel.datastore.checksums import Checksums
 from monailabel.datastore.edit import Edit, visible_name
 from monailabel.datastore.erasing import SHOWN, Erasing
+from monailabel.datastore.finder import INDEX, Finder
 from monailabel.datastore.scan import Progress, Scan
 from monailabel.datastore.snapshot import DESCRIPTION, NAME, EditedElsewhere, Snapshot, merge
 from monailabel.files import disk
@@ -101,6 +102,8 @@ class Store:
         self.scan = Scan(self.catalog, self.changes, options.extensions, options.to_id, own, options.progress)
         self.erasing = Erasing(self.catalog, self.changes, self.state)
         self.checksums = Checksums(self.catalog, self.changes, os.path.join(self.state, "reading.lock"))
+        source = os.path.join(options.own_folder(), INDEX) if self.private else None
+        self.finder = Finder(self.state, self.path, self.lock, options.progress, source)
         self.background = Background()
         if not self.private:
             self._tidy()
@@ -293,6 +296,7 @@ class Store:
                 if not self.private and self.snapshot.cost < _CLOSE_SECONDS and self.snapshot.is_stale():
                     self.write_snapshot(durable=True)
         finally:
+            self.finder.close()
             self.catalog.close()
             self.snapshot.close()
             self.lock.close()
@@ -301,6 +305,7 @@ class Store:
         """Begin anew in a forked child."""
         self.changes.renew()
         self.snapshot.renew()
+        self.finder.renew()
         self.background.renew()
 
 
@@ -321,8 +326,9 @@ def _prepared(options: Options) -> str:
     state = options.own_folder()
     if options.state_dir is None:
         refuse_link(state)
-    for name in (CATALOG, CATALOG + "-wal", CATALOG + "-shm", CATALOG + "-journal"):
-        refuse_link(os.path.join(state, name))
+    for name in (CATALOG, INDEX):
+        for end in ("", "-wal", "-shm", "-journal"):
+            refuse_link(os.path.join(state, name + end))
     make_folder(state, like=options.path)
     return state
 

@@ -10,7 +10,19 @@ from starlette.middleware.cors import CORSMiddleware
 
 import monailabel
 from monailabel.datastore.local import LocalDatastore
-from monailabel.server import activelearning, datastore, errors, events, history, info, login, pages, pictures, session
+from monailabel.server import (
+    activelearning,
+    datastore,
+    errors,
+    events,
+    history,
+    images,
+    info,
+    login,
+    pages,
+    pictures,
+    session,
+)
 from monailabel.server.answers import Json
 from monailabel.server.feed import Feed
 from monailabel.server.guard import Guard
@@ -54,7 +66,7 @@ def create_app(settings: Settings, store: LocalDatastore | None = None) -> FastA
     app.state.lender = Lender()
     app.state.renders = pictures.Renders()
     errors.install(app)
-    for part in (pages, info, datastore, history, events, pictures, activelearning, session, login):
+    for part in (pages, info, datastore, history, images, events, pictures, activelearning, session, login):
         app.include_router(part.router)
     if settings.cors_origins:
         app.add_middleware(

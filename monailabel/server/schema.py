@@ -151,6 +151,53 @@ class Events(BaseModel):
     last: int
 
 
+class LabelSummary(BaseModel):
+    """A label of an image that was found."""
+
+    version: int
+
+
+class ImageSummary(BaseModel):
+    """What is told of an image that was found; times are ISO 8601 in UTC."""
+
+    id: str
+    name: str
+    state: str = Field(description="unlabelled, labelled, flagged or approved")
+    tags: list[str] = Field(description="in the order in which the labels were created")
+    labels: dict[str, LabelSummary]
+    annotator: str | None
+    structures: list[str]
+    time: str = Field(description="of the last change of the image or a label of it")
+    added: str
+    size: int | None = Field(description="bytes")
+    level: str
+    comment: str
+    version: int
+
+
+class Page(BaseModel):
+    """Some of the images that were found; all of it holds as of the event `seq`."""
+
+    images: list[ImageSummary]
+    next: str | None = Field(description="where the next page begins, to be given as `after`; null on the last one")
+    total: int
+    seq: int
+
+
+class Facets(BaseModel):
+    """How many images there are, labelled or not, reviewed, and by what they can be found by, most first."""
+
+    total: int
+    labelled: int
+    reviewed: int
+    state: dict[str, int]
+    tag: dict[str, int]
+    annotator: dict[str, int]
+    structure: dict[str, int]
+    info: dict[str, int]
+    seq: int
+
+
 class Sample(BaseModel):
     """The next image with all of its info; nothing at all when none is left."""
 

@@ -148,12 +148,27 @@ def test_status_tells_what_a_scan_could_not_take_in(run: Run, folder: Path) -> N
         pytest.param(["--text", "CASE"], ["Case c"], id="--text finds ids in any letter case"),
         pytest.param(["--text", "zebra"], [], id="no match is no error"),
         pytest.param(["--tag", "final", "--text", "b"], [], id="filters are taken together"),
+        pytest.param(["--tag", "final", "--tag", "original"], ["a", "b"], id="--tag twice: either"),
+        pytest.param(["--state", "approved"], ["a"], id="--state gives the images in that state"),
+        pytest.param(["--state", "approved", "--state", "unlabelled"], ["Case c", "a", "b"], id="--state twice"),
+        pytest.param(["--annotator", "anna"], ["a"], id="--annotator gives those whose final label is theirs"),
+        pytest.param(["--structure", "liver"], ["a"], id="--structure gives those with a label that names it"),
+        pytest.param(["--info", "age=57"], ["b"], id="--info KEY=VALUE compares numbers as text"),
+        pytest.param(["--info", "age"], ["a", "b"], id="--info KEY asks whether it is there"),
+        pytest.param(["--info", "age=57", "--info", "age=60"], ["a", "b"], id="--info twice with a key: either"),
+        pytest.param(["--info", "site.name=K=1", "--info", "age"], ["b"], id="--info with dots and equals signs"),
+        pytest.param(["--sort", "-id", "--limit", "2"], ["Case c", "b"], id="--limit takes the first of an order"),
     ],
 )
 def test_list_gives_the_images_that_pass_its_filters(
     run: Run, folder: Path, filters: list[str], ids: list[str]
 ) -> None:
     """`list` prints the ids of the images that were asked for, one a line, and the same as JSON."""
+    reviewed = {"client_id": "anna", "label_info": [{"name": "liver"}], "segmentationMeta": {"status": "approved"}}
+    with LocalDatastore(folder) as datastore:
+        datastore.update_image_info("a", {"age": 60})
+        datastore.update_image_info("b", {"age": 57, "site": {"name": "K=1"}})
+        datastore.update_label_info("a", "final", reviewed)
     ran = run("list", folder, *filters)
     assert ran.status == 0
     assert sorted(line.split("\t")[0] for line in ran.out.splitlines()) == ids
@@ -161,11 +176,12 @@ def test_list_gives_the_images_that_pass_its_filters(
 
 
 def test_list_tells_each_images_tags(run: Run, folder: Path) -> None:
-    """Each line, and each JSON object, has the tags of the image's labels."""
+    """Each line, and each JSON object, has the tags of the image's labels, and what else is told of it."""
     lines = run("list", folder, "--tag", "final").out.splitlines()
     (entry,) = run("list", folder, "--tag", "final", "--json").json
-    assert set(entry) == {"id", "tags"}
-    assert lines == [f"a\t{' '.join(entry['tags'])}"]
+    with LocalDatastore(folder) as datastore:
+        assert [entry] == datastore.find_images(tag="final").images
+    assert lines == ["\t".join(["a", " ".join(entry["tags"]), "labelled", "unknown", entry["time"]])]
     assert sorted(entry["tags"]) == ["final", "original"]
 
 
@@ -413,6 +429,7 @@ def test_looking_leaves_a_folder_as_it_is(
         ["prune", "{folder}", "--older-than", "999999w"],
         ["prune", "{folder}", "--keep", "-1"],
         ["remove", "{folder}", "a", "--tag", "final", "--purge", "--yes"],
+        ["list", "{folder}", "--limit", "0"],
     ],
     ids=" ".join,
 )
@@ -444,6 +461,9 @@ def test_wrong_usage_ends_with_2(run: Run, folder: Path, words: list[str]) -> No
         (["prune", "zebra", "--keep", "0", "--yes"], 'image "zebra" not found'),
         (["remove", "zebra", "--purge", "--yes"], 'image "zebra" not found'),
         (["remove", "a", "--purge"], "--yes"),
+        (["list", "--sort", "age"], "there are id, time, added, size, state"),
+        (["list", "--state", "done"], "there are unlabelled, labelled, flagged, approved"),
+        (["list", "--info", "=57"], "name a key"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -519,7 +539,9 @@ def test_on_a_terminal_columns_have_headings(folder: Path) -> None:
     ours, its = pty.openpty()
     with _process("list", folder, stdout=its) as process, open(ours, "rb", buffering=0) as terminal:
         os.close(its)
-        assert re.sub(r"\x1b\[[\d;]*m", "", terminal.readline().decode()).split() == ["image", "labels"]
+        assert re.sub(r"\x1b\[[\d;]*m", "", terminal.readline().decode()).split() == [
+            "image", "labels", "state", "annotator", "changed",
+        ]  # fmt: skip
         terminal.read(4096)
         process.wait()
     assert process.returncode == 0
