@@ -20,6 +20,16 @@ _LOG_AT_MOST = 8_000  # pages after which a commit empties the log itself, if no
 _FORK_SECONDS = 10.0  # that a fork waits for those who read or write
 _POLL = 0.001
 
+# What a sound catalog never says: our statements fit our tables, our rows each other, and their texts are UTF-8.
+_DAMAGE = (
+    apsw.NotADBError,
+    apsw.CorruptError,
+    apsw.SQLError,
+    apsw.ConstraintError,
+    apsw.MismatchError,
+    UnicodeDecodeError,
+)
+
 logger = logging.getLogger(__name__)
 _open: "weakref.WeakSet[Connections]" = weakref.WeakSet()
 _forking = threading.Lock()  # nobody comes to have connections while a fork closes them
@@ -39,6 +49,7 @@ class Connections:
         self._gate = threading.Condition(threading.Lock())
         self._watch: apsw.Connection | None = None
         self._watch_lock = threading.Lock()
+        self._inode: int | None = None  # of the file that the connections have open
         self._watches = 0  # how many connections watched for commits: each counts from a number of its own
         with _forking:
             _open.add(self)
@@ -55,27 +66,29 @@ class Connections:
 
         The first connection that is idle does, without what lending one takes.
         """
+        idle = self._idle  # to which it goes back, and which is another one by then where the database is
         connection = self._borrowed()
         try:
             return connection.execute(statement, values).get
-        except apsw.Error as error:
-            raise self._translated(error) from error
+        except (apsw.Error, UnicodeDecodeError) as error:
+            raise translated(error, self.path) from error
         finally:
-            self._idle.append(connection)
+            idle.append(connection)
 
     @contextmanager
     def lend(self) -> Iterator[apsw.Connection]:
         """Lend a connection; they are kept, for opening one costs more than thirty reads."""
+        idle = self._idle
         connection = self._borrowed()
         depth = getattr(self._mine, "lent", 0)
         self._mine.lent = depth + 1
         try:
             yield connection
-        except apsw.Error as error:
-            raise self._translated(error) from error
+        except (apsw.Error, UnicodeDecodeError) as error:
+            raise translated(error, self.path) from error
         finally:
             self._mine.lent = depth
-            self._idle.append(connection)
+            idle.append(connection)
 
     def _borrowed(self) -> apsw.Connection:
         if self._idle and not self._held:
@@ -93,7 +106,7 @@ class Connections:
             with self._gate:
                 self._opened -= 1
             if isinstance(error, apsw.Error):
-                raise self._translated(error) from error
+                raise translated(error, self.path) from error
             raise
 
     def stamp(self) -> tuple[int, int]:
@@ -104,7 +117,21 @@ class Connections:
                 self._watches += 1
             return self._watches, self._watch.execute("PRAGMA data_version").get
 
+    def follow(self) -> None:
+        """Let go of a database that somebody has set aside: what lies under its name now is the one."""
+        if self._inode in (None, _inode(self.path)):
+            return
+        with self._gate:
+            idle, self._idle = self._idle.copy(), []  # what is lent goes back to the list that nobody knows any more
+            self._inode = None
+            self._opened = 0
+        with self._watch_lock:
+            watch, self._watch = self._watch, None
+        for connection in idle + ([watch] if watch else []):
+            connection.close()
+
     def _connect(self) -> apsw.Connection:
+        self._inode = self._inode or _inode(self.path)
         connection = apsw.Connection(self.path)
         connection.set_busy_timeout(_BUSY_MS)
         if self._write_ahead:
@@ -114,25 +141,6 @@ class Connections:
         connection.pragma("synchronous", 2 if self._durable else 1)
         connection.pragma("foreign_keys", 1)
         return connection
-
-    def _translated(self, error: apsw.Error) -> Exception:
-        """Give what a caller can understand of SQLite's errors."""
-        if isinstance(error, (apsw.NotADBError, apsw.CorruptError)):
-            return DamagedDatastoreException(
-                f"the catalog {self.path} is damaged ({error}); set it aside and open the folder again: "
-                "it is rebuilt from the files and the JSON document"
-            )
-        if isinstance(error, apsw.FullError):
-            return OSError(
-                errno.ENOSPC,
-                "no space left on the catalog's disk; make room, or open the datastore read-only to look at it",
-                self.path,
-            )
-        if isinstance(error, apsw.ReadOnlyError):
-            return PermissionError(errno.EACCES, "the catalog cannot be written", self.path)
-        if isinstance(error, (apsw.IOError, apsw.CantOpenError, apsw.BusyError)):
-            return OSError(errno.EIO, f"the catalog cannot be read or written ({error})", self.path)
-        return error
 
     # -- forks ---------------------------------------------------------------------------------------------------------
 
@@ -180,6 +188,35 @@ class Connections:
         self._watch_lock = threading.Lock()
 
 
+def translated(error: Exception, path: str) -> Exception:
+    """Give what a caller can understand of SQLite's errors."""
+    is_header = isinstance(error, apsw.ReadOnlyError) and os.access(path, os.W_OK)  # it names a format to come
+    if isinstance(error, _DAMAGE) or is_header:
+        reason = str(error).replace("not an error", "it cannot be copied")
+        return DamagedDatastoreException(
+            f"the catalog {path} is damaged ({reason}); `monailabel-datastore check --repair` on its folder "
+            "sets it aside and keeps all of it that can be read"
+        )
+    if isinstance(error, apsw.FullError):
+        return OSError(
+            errno.ENOSPC,
+            "no space left on the catalog's disk; make room, or open the datastore read-only to look at it",
+            path,
+        )
+    if isinstance(error, apsw.ReadOnlyError):
+        return PermissionError(errno.EACCES, "the catalog cannot be written", path)
+    if isinstance(error, (apsw.IOError, apsw.CantOpenError, apsw.BusyError)):
+        return OSError(errno.EIO, f"the catalog cannot be read or written ({error})", path)
+    return error
+
+
+def _inode(path: str) -> int | None:
+    try:
+        return os.stat(path).st_ino
+    except FileNotFoundError:
+        return None
+
+
 _holding: "list[Connections]" = []
 
 
@@ -211,9 +248,18 @@ if hasattr(os, "register_at_fork"):
 def copy_catalog(source: str, target: str) -> None:
     """Copy a catalog that others may be writing to over another one, without writing a byte beside it.
 
+    Raises DamagedDatastoreException where it is damaged.
+
     The shared-memory file of SQLite's write-ahead log is opened read-only (https://sqlite.org/wal.html#readonly). Where
     it is missing nobody has the catalog open; a log without it is read from a copy.
     """
+    try:
+        _copy(source, target)
+    except apsw.Error as error:
+        raise translated(error, source) from error
+
+
+def _copy(source: str, target: str) -> None:
     from urllib.parse import quote
 
     has_log, has_memory = (os.path.exists(source + suffix) for suffix in ("-wal", "-shm"))

@@ -152,7 +152,7 @@ SELECT tag FROM following WHERE tag IS NOT NULL;
 
 -- name: places
 -- A page of where images and labels have to lie that were not removed, in no order that matters.
-SELECT i.id, i.image_id, i.tag, i.ext, i.state, v.size
+SELECT i.id, i.image_id, i.tag, i.ext, i.state, v.size, v.sha256
 FROM item i JOIN version v ON v.item = i.id AND v.number = i.version
 WHERE i.id > :after AND i.state <> 2 ORDER BY i.id LIMIT :limit;
 

@@ -1,6 +1,7 @@
 """The embedded catalog: one SQLite database in the datastore's folder, read by many and written by one at a time."""
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -12,12 +13,13 @@ import apsw
 
 from monailabel.catalog.connections import Connections
 from monailabel.catalog.document import Pages
-from monailabel.catalog.transaction import Transaction
+from monailabel.catalog.transaction import FIRST_CHAIN, Transaction
 from monailabel.interfaces.exception import DamagedDatastoreException
 from monailabel.models import Item, Kept, Mark, State
 
 SCHEMA_VERSION = 2
 _LONG_LOG = 1_000  # pages
+_FAR = 1_000  # no schema will ever have that number
 _REMEMBERED = 8  # lists of all images, by tag and structures
 
 
@@ -32,7 +34,12 @@ def load_queries(file: str) -> dict[str, str]:
 
 
 QUERIES: Mapping[str, str] = load_queries("queries.sql")
+_read_json = json.JSONDecoder().raw_decode  # without looking for white space, of which our own has none
 _LISTED_INFO = QUERIES["listed_info"]  # what every path and info is looked up by
+
+
+class NewerCatalog(DamagedDatastoreException):
+    """The catalog was written by a later version: it is not damaged, but cannot be read."""
 
 
 class SqliteCatalog:
@@ -47,6 +54,7 @@ class SqliteCatalog:
         self._connections = Connections(path, write_ahead=write_ahead)
         self.reading = self._connections.lend
         self.stamp = self._connections.stamp
+        self.follow = self._connections.follow
         self._memory: dict[tuple[Any, ...], tuple[tuple[int, int], list[str]]] = {}
         try:
             with self.reading() as connection:
@@ -63,8 +71,10 @@ class SqliteCatalog:
         found = connection.pragma("user_version")
         if found == SCHEMA_VERSION:
             return
+        if not 0 <= found < _FAR:
+            raise DamagedDatastoreException(f"the catalog {self.path} is damaged (it has no schema {found})")
         if found > SCHEMA_VERSION:
-            raise DamagedDatastoreException(
+            raise NewerCatalog(
                 f"the catalog {self.path} has schema {found}, this version knows {SCHEMA_VERSION}: "
                 "update monailabel-datastore"
             )
@@ -77,6 +87,7 @@ class SqliteCatalog:
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Change rows: all of it is durable when the block ends, none of it if the block raises."""
+        self.follow()
         with self.reading() as connection, _immediate(connection):
             yield Transaction(connection, QUERIES)
 
@@ -177,6 +188,20 @@ class SqliteCatalog:
                 yield connection
             finally:
                 connection.execute("ROLLBACK").get
+
+    def size(self) -> int:
+        """Give the catalog's size in bytes."""
+        return os.path.getsize(self.path)
+
+    def head(self) -> tuple[int, bytes]:
+        """Give number and chain of the newest event."""
+        row: tuple[int, bytes] = self._get("last_event") or (0, FIRST_CHAIN)
+        return row
+
+    def chain(self, seq: int) -> bytes | None:
+        """Give an event's link in the chain; None if there is no such event."""
+        chain: bytes | None = self._get("chain", seq=seq) if seq else FIRST_CHAIN
+        return chain
 
     def last_event(self) -> int:
         """Give the number of the newest event, 0 before the first."""
@@ -290,8 +315,8 @@ class SqliteCatalog:
         """Give what scans could not take in, by relative path."""
         return dict(self._all("problems"))
 
-    def places(self, after: int, limit: int) -> list[tuple[int, str, str, str, int, int | None]]:
-        """Give row, image, tag, extension, state and size of up to `limit` items not removed, after that row."""
+    def places(self, after: int, limit: int) -> list[tuple[Any, ...]]:
+        """Give row, image, tag, extension, state, size and SHA-256 of up to `limit` items not removed, after a row."""
         return self._all("places", after=after, limit=limit)
 
 
@@ -334,10 +359,29 @@ def _within(events: Iterable[tuple[Any, ...]], most_bytes: int) -> list[tuple[An
 def item_of(row: tuple[Any, ...]) -> Item:
     """Make an Item of a row of the query `item`."""
     rowid, image_id, tag, ext, info, state, listed, version, inode, seq, mark, sha256, size, mtime_ns, link = row
-    return Item(
-        rowid, image_id, tag, ext, json.loads(info), _STATES[state], bool(listed), version, sha256, size, mtime_ns,
-        inode, link, seq, mark,
-    )  # fmt: skip
+    try:
+        return Item(
+            rowid, image_id, tag, ext, json.loads(info), _STATES[state], bool(listed), version, sha256, size, mtime_ns,
+            inode, link, seq, mark,
+        )  # fmt: skip
+    except (ValueError, TypeError, IndexError) as error:
+        raise damaged_row(info) from error
+
+
+def recorded(text: str) -> Any:
+    """Read JSON that the catalog holds. Raises DamagedDatastoreException where its bytes were changed."""
+    try:
+        return _read_json(text)[0]
+    except ValueError as error:
+        raise damaged_row(text) from error
+
+
+def damaged_row(text: object) -> DamagedDatastoreException:
+    """Give the error that says what to do about a row whose bytes were changed."""
+    return DamagedDatastoreException(
+        f"a row of the catalog is damaged (it says {str(text)[:200]!r}); `monailabel-datastore check --repair` on its "
+        "folder sets the catalog aside and keeps all of it that can be read"
+    )
 
 
 def _strings(array: str) -> list[str]:

@@ -196,6 +196,14 @@ class Transaction:
         self._seq, self._chain = seq, chain
         return (*row, content, salt, digest, chain)
 
+    def skip_to(self, seq: int) -> None:
+        """Have the next event come after that number: those in between are lost, and nobody is to take theirs."""
+        self._seq = max(self._seq, seq)
+
+    def run(self, statement: str, **values: Any) -> Any:
+        """Run a statement; give the first value or row of its answer."""
+        return self._connection.execute(statement, values).get
+
     # -- many at once --------------------------------------------------------------------------------------------------
 
     def known(self, tag: str, image_ids: list[str]) -> dict[str, tuple[str, State, bool, int]]:

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +22,10 @@ HEADINGS = ("", "kind", "found", "remedy")
 def check(
     folder: Folder,
     repair: Annotated[bool, typer.Option("--repair", help="Put right what can be without losing anything.")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Read every file, and compare its bytes.")] = False,
+    head: Annotated[
+        str | None, typer.Option(metavar="SEQ:CHAIN", help="A head of the events that the log or somebody noted.")
+    ] = None,
     as_json: AsJson = False,
     read_only: ReadOnly = False,
 ) -> None:
@@ -33,7 +37,10 @@ def check(
         raise typer.BadParameter("changes the folder, which --read-only forbids", param_hint="--repair")
     opening.found(folder)
     found: list[Finding] = []
-    with printing.bar() as tell, closing(_findings(folder, repair, read_only, tell)) as findings:
+    with (
+        printing.bar() as tell,
+        closing(_findings(folder, tell, read_only, deep=deep, repair=repair, head=head)) as findings,
+    ):
         if as_json:
             found += findings
             printing.document([{**dataclasses.asdict(one), "stands": one.stands} for one in found])
@@ -45,13 +52,13 @@ def check(
         raise typer.Exit(1)
 
 
-def _findings(folder: Path, repair: bool, read_only: bool, tell: printing.Tell | None) -> "Findings":
+def _findings(folder: Path, tell: printing.Tell | None, read_only: bool, **how: Any) -> "Findings":
     from monailabel.datastore.check import check
     from monailabel.server.settings import Settings
 
     extensions = Settings.from_environment(folder=str(folder)).extensions
     untouched = read_only or opening.stays(folder)
-    yield from check(folder, repair=repair, read_only=untouched, extensions=extensions, progress=tell)
+    yield from check(folder, read_only=untouched, extensions=extensions, progress=tell, **how)
 
 
 def _rows(findings: Iterable["Finding"], found: list["Finding"]) -> Iterator[tuple[str, ...]]:

@@ -5,12 +5,12 @@ from typing import Annotated
 import typer
 
 from monailabel import __version__
-from monailabel.cli import changing, checking, erasing, looking, printing, serving, telling
+from monailabel.cli import backing_up, changing, checking, erasing, looking, printing, serving, telling
 
 PROGRAM = "monailabel-datastore"
 
 app = typer.Typer(
-    epilog="Every verb takes the datastore's FOLDER first.",
+    epilog="Every verb takes the datastore's FOLDER first, restore-backup the backup.",
     no_args_is_help=True,
     rich_markup_mode=None,  # plain help: the coloured one takes twice the time to start
     pretty_exceptions_enable=False,
@@ -45,6 +45,8 @@ app.command()(changing.remove)
 app.command()(changing.restore)
 app.command()(changing.refresh)
 app.command()(checking.check)
+app.command()(backing_up.backup)
+app.command("restore-backup")(backing_up.restore_backup)
 app.command()(erasing.prune)
 app.command()(telling.history)
 app.command()(telling.events)

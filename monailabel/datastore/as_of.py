@@ -1,6 +1,5 @@
 """Telling the datastore again as it was: what its events say of an earlier moment."""
 
-import json
 import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -8,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from monailabel.catalog.sqlite import SqliteCatalog
+from monailabel.catalog.sqlite import SqliteCatalog, recorded
 from monailabel.datastore.change import Changes
 from monailabel.datastore.edit import visible_name
 from monailabel.datastore.snapshot import DESCRIPTION, NAME
@@ -41,7 +40,7 @@ class Moment:
         self.name, self.description = NAME, DESCRIPTION
         self._items: dict[tuple[str, str], Past] = {}
         for _, _, _, _, action, image_id, tag, version, _, _, content in events:
-            self._follow(action, (image_id, tag), version, json.loads(content) if content else None)
+            self._follow(action, (image_id, tag), version, recorded(content) if content else None)
 
     def _follow(self, action: str, key: tuple[str, str], version: int, content: dict[str, Any] | None) -> None:
         item = self._items.get(key)

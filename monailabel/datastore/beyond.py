@@ -34,6 +34,8 @@ from monailabel.models import IMAGE, plain
 
 if TYPE_CHECKING:
     from monailabel.datastore.as_of import AsOf
+    from monailabel.datastore.gathering import Backup
+    from monailabel.datastore.scan import Progress
 
 Source = str | PathLike[str] | Staged
 """A file to take in: its path, or one that was staged."""
@@ -256,6 +258,25 @@ class Beyond(Finding, Pictures):
         store = self._store
         shown = past.Shown(store.settled(), store.changes, os.path.join(store.state, SHOWN))
         return past.cases(store.catalog, as_of, DefaultLabelTag.FINAL.value, shown.path)
+
+    def backup(
+        self, target: str | PathLike[str], *, deep: bool = False, progress: "Progress | None" = None
+    ) -> "Backup":
+        """Make a backup in a folder beside those that it has, consistent while others write, and say what it has.
+
+        Each is a folder named after its time, which opens as a datastore; what did not change since the one before is
+        shared with it, and read only if `deep`. Raises InvalidInputException for a folder inside the datastore, or one
+        that holds something else.
+        """
+        from monailabel.datastore.backup import back_up
+
+        document = os.path.basename(self._store.snapshot.path)
+        return back_up(self._store, os.fspath(target), acting.acting(self._actor), document, deep, progress)
+
+    def head(self) -> str:
+        """Give the head of the chain of events, `number:chain`: noted elsewhere, it shows that none was cut off."""
+        seq, chain = self._store.catalog.head()
+        return f"{seq}:{chain.hex()}"
 
     def restore_label(self, image_id: str, label_tag: str, version: int) -> int:
         """Make an earlier version of a label the newest again, as a version of its own, and give its number."""

@@ -1,205 +1,158 @@
 """Looks for what is wrong with a datastore, says what to do about it, and puts right what that loses nothing by."""
 
 import os
-import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Any
 
+from monailabel.catalog.sqlite import NewerCatalog, SqliteCatalog
 from monailabel.datastore import beside
-from monailabel.datastore.actor import UNKNOWN
-from monailabel.datastore.edit import visible_name
+from monailabel.datastore.checking import changes, document, events, files, history, rows, spares
+from monailabel.datastore.checking.finding import Finding
+from monailabel.datastore.head import HEAD, heads, noted
 from monailabel.datastore.local import LocalDatastore
-from monailabel.datastore.salvage import Salvaged, mend
+from monailabel.datastore.rebuilding import CATALOG, behind, rebuild, words
+from monailabel.datastore.salvage import mend
 from monailabel.datastore.scan import Progress
-from monailabel.datastore.snapshot import Snapshot
 from monailabel.datastore.store import STATE, Store
-from monailabel.files.looks import look
+from monailabel.files.locking import FolderLock
 from monailabel.interfaces.exception import DamagedDatastoreException
-from monailabel.models import Item, State
+
+__all__ = ["LOW_SPACE", "Finding", "check"]
 
 LOW_SPACE = 1 << 30  # bytes: a few scans
-_PAGE = 5_000  # files asked for at a time
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that somebody ought to know about a datastore.
-
-    Kinds: `module` (MONAI Label is installed too), `document` and `catalog` (damaged), `space` (little is left on a
-    disk), `unfinished` (a change that cannot be finished), `problem` (what a scan could not take in), `missing` (a file
-    is not there) and `changed` (a file is not as the catalog says).
-    """
-
-    kind: str
-    what: str
-    remedy: str  # what to do, or what was done; "" where nothing is wrong
-    repaired: bool = False
-
-    @property
-    def stands(self) -> bool:
-        """Whether something remains to be done."""
-        return bool(self.remedy) and not self.repaired
 
 
 def check(
-    folder: str | os.PathLike[str], *, repair: bool = False, low_space: int = LOW_SPACE, **options: Any
+    folder: str | os.PathLike[str],
+    *,
+    deep: bool = False,
+    repair: bool = False,
+    head: str | None = None,
+    low_space: int = LOW_SPACE,
+    **options: Any,
 ) -> Iterator[Finding]:
     """Look through a datastore and give what is found, one by one.
 
     The folder is opened with LocalDatastore's `options`, which takes in what other programs did, and finishes what is
-    unfinished. `repair` also salvages a damaged document that has no catalog, and takes in files that were changed in
-    place. `low_space` is the number of bytes that each of the folder's disks ought to have free.
+    unfinished. `deep` reads every file that has a checksum: images, labels, and their earlier versions. `repair` puts
+    right what that loses nothing by. `head` is a head of the events that was noted elsewhere, as
+    LocalDatastore.head() gave it: it tells whether events were cut off. `low_space` is the number of bytes that each of
+    the folder's disks ought to have free.
+
+    Raises InvalidInputException for a head that is none.
     """
+    if head is not None:
+        noted(head)
     path = os.path.realpath(folder)
+    state = os.fspath(options.get("state_dir") or os.path.join(path, STATE))
+    progress = options.get("progress")
     yield from _module()
-    reason = _damage(path, options)
+    damage: DamagedDatastoreException | None = None
+    is_told = False
+    try:
+        why = yield from _record(state, head, repair, repair and not options.get("read_only", False), progress)
+    except NewerCatalog:
+        why = ""  # as opening it will say
+    except DamagedDatastoreException as error:
+        damage, why = error, error.msg.partition("; ")[0]
+    if why and repair and not options.get("read_only", False):
+        with closing(FolderLock(os.path.join(state, "lock"), like=path)) as lock, lock:
+            rebuild(state, why)
+    try:
+        for finding in _opened(path, deep, repair, head, low_space, options):
+            is_told |= finding.kind == "catalog"
+            yield finding
+    except DamagedDatastoreException as error:
+        damage = None if why and not damage else error  # its structure is told to be damaged, and this is why
+    if damage and not is_told:
+        yield document.refused("catalog", damage)
+
+
+def _opened(
+    path: str, deep: bool, repair: bool, head: str | None, low_space: int, options: dict[str, Any]
+) -> Iterator[Finding]:
+    """Check what only shows in the open folder."""
+    reason = document.damage(path, options)
     try:
         datastore = LocalDatastore(path, **options)
     except DamagedDatastoreException as error:
-        if not reason or not repair:
-            yield _refused("document" if reason else "catalog", error)
+        if not reason:
+            raise
+        if not repair:
+            yield document.refused("document", error)
             return
-        yield from _mended(reason, mend(path, *_config(options)))
+        yield from document.mended(reason, mend(path, *document.config(options)))
         reason = ""
         datastore = LocalDatastore(path, **options)
+    progress, repair = options.get("progress"), repair and not datastore.read_only
     with datastore:
         if reason:
-            yield _set_aside(reason, not _damage(path, options))
-        yield from _opened(datastore, repair and not datastore.read_only, low_space, options.get("progress"))
+            yield document.set_aside(reason, not document.damage(path, options))
+        if told := datastore._store.rebuilt:
+            yield _made_anew(told, datastore.read_only)
+            yield from _record(datastore._store.state, head, repair, False, progress)
+        yield from _folder(datastore._store, deep, repair, low_space, progress)
 
 
-def _opened(datastore: LocalDatastore, repair: bool, low_space: int, progress: Progress | None) -> Iterator[Finding]:
-    store = datastore._store
-    yield from _space(store, low_space)
-    yield from _unfinished(store)
+def _made_anew(told: dict[str, Any], read_only: bool) -> Finding:
+    what = f"the catalog could not be used: {told['why']}"
+    remedy = f"open the folder for writing; for looking, {words(told)}" if read_only else words(told)
+    return Finding("catalog", what, remedy, repaired=not read_only)
+
+
+def _record(
+    state: str, head: str | None, repair: bool, anew: bool, progress: Progress | None
+) -> Generator[Finding, None, str]:
+    """Check the catalog as it was before we open the folder, in which scans may write what hides what was there.
+
+    Says in the end why it ought to be made anew, `""` if it need not; where it is going to be (`anew`), that is all.
+    Raises DamagedDatastoreException where it cannot be used.
+    """
+    path = os.path.join(state, CATALOG)
+    beside = heads(os.path.join(state, HEAD))  # before the copy: what comes meanwhile is in the copy alone
+    if not os.path.exists(path):
+        return ""
+    with spares.copied(path) as catalog:
+        if behind(catalog, state):
+            return ""  # opening the folder makes it anew
+        damage = list(rows.integrity(catalog, path))
+        if anew and (why := _reason(catalog, state, bool(damage))):
+            return why
+        yield from damage
+        yield from events.heads(catalog, beside, os.path.join(state, HEAD), head)
+        yield from events.events(catalog, progress)
+        if damage:
+            return damage[0].what
+        yield from rows.rows(catalog, progress)
+        yield from rows.mendable(catalog) if not repair else ()
+        return ""
+
+
+def _reason(catalog: SqliteCatalog, state: str, is_damaged: bool) -> str:
+    """Say why a catalog is to be made anew: its structure is damaged, or its copy or its events can put it right."""
+    if is_damaged:
+        return "its structure is damaged"
+    is_altered = any(one.stands for one in (*events.events(catalog, None), *rows.rows(catalog, None)))
+    return "events or rows were changed past the datastore" if is_altered and spares.can_heal(catalog, state) else ""
+
+
+def _folder(store: Store, deep: bool, repair: bool, low_space: int, progress: Progress | None) -> Iterator[Finding]:
+    yield from changes.space(store, low_space)
+    yield from changes.unfinished(store)
+    yield from rows.mended(store) if repair else ()
     for problem in (f"{path}: {what}" for path, what in store.catalog.problems().items()):
         yield Finding("problem", problem, "rename the file or move it away; a label may also wait for its image")
-    yield from _files(store, repair, progress)
+    if deep:
+        yield from document.as_written(store, repair)
+        yield from spares.copy(store, repair)
+    yield from spares.head(store, repair)
+    yield from files.files(store, repair, deep, progress)
+    yield from history.versions(store, deep, progress)
+    yield from history.stray(store, repair)
 
 
 def _module() -> Iterator[Finding]:
     found = beside.look()
     if found is not None:
         yield Finding("module", found.sentence, "" if found.ours else f"`{beside.INSTALL_AGAIN}`")
-
-
-# -- the document ------------------------------------------------------------------------------------------------------
-
-
-def _config(options: dict[str, Any]) -> list[str]:
-    return [options["datastore_config"]] if "datastore_config" in options else []
-
-
-def _damage(path: str, options: dict[str, Any]) -> str:
-    """Say why the document cannot be read, `""` if it can."""
-    name = options.get("datastore_config", "datastore_v2.json")
-    state = options.get("state_dir") or os.path.join(path, STATE)
-    private = options.get("read_only", False)
-    with closing(Snapshot(os.path.join(path, name), os.fspath(state), private=private)) as document:
-        try:
-            document.read()
-        except DamagedDatastoreException as error:
-            return error.msg.partition("; ")[0]
-    return ""
-
-
-def _refused(kind: str, error: DamagedDatastoreException) -> Finding:
-    what, _, remedy = error.msg.partition("; ")
-    return Finding(kind, what, remedy or what)
-
-
-def _mended(reason: str, salvaged: Salvaged) -> Iterator[Finding]:
-    if salvaged.aside is None:
-        return  # another program has written it anew meanwhile
-    objects = salvaged.document.objects
-    labels = sum(len(entry.labels) for entry in objects.values())
-    done = f"images: {len(objects)}, labels: {labels} were read and written anew; the rest is in {salvaged.aside}"
-    if salvaged.damaged:
-        done += f"; not read whole: {', '.join(salvaged.damaged)}"
-    yield Finding("document", reason, done, repaired=True)
-
-
-def _set_aside(reason: str, repaired: bool) -> Finding:
-    done = "it was set aside under another name and written anew from the catalog, which has all of it"
-    return Finding("document", reason, done if repaired else "open the folder for writing: then it is", repaired)
-
-
-# -- the folder --------------------------------------------------------------------------------------------------------
-
-
-def _space(store: Store, least: int) -> Iterator[Finding]:
-    disks: dict[int, str] = {}
-    for path in (store.path, store.images.root, store.labels.root, store.images.work, store.labels.work):
-        if os.path.isdir(path):
-            disks.setdefault(os.stat(path).st_dev, path)
-    for path in disks.values():
-        free = shutil.disk_usage(path).free
-        if free < least:
-            what = f"{free >> 20} MiB are free on the disk of {path}"
-            yield Finding("space", what, f"make room, {least >> 20} MiB or more: a full disk takes no change")
-
-
-def _unfinished(store: Store) -> Iterator[Finding]:
-    """Try to finish what is unfinished, and tell of what cannot be."""
-    with store.changes.begin(UNKNOWN, settled=True) as edit:
-        stuck = dict(edit.stuck)
-    for mark in store.catalog.marks():
-        folder = store.changes.folder(mark.tag)
-        what = f"the change of {os.path.join(folder.root, mark.name)} is saved, but not finished"
-        error = stuck.get(mark.item)
-        if error is not None:
-            what += f": {(getattr(error, 'strerror', None) or str(error)).lower()}"
-            yield Finding("unfinished", what, "remove what is in its way; whoever opens the folder next finishes it")
-        elif store.private and mark.staged and folder.waits(mark.staged, mark.inode, mark.sha256):
-            yield Finding("unfinished", what, "open the folder for writing: that finishes it")
-
-
-# -- the files ---------------------------------------------------------------------------------------------------------
-
-
-def _files(store: Store, repair: bool, progress: Progress | None) -> Iterator[Finding]:
-    total = sum(store.catalog.tallies().values())
-    done = after = 0
-    while page := store.catalog.places(after, _PAGE):
-        for _, image_id, tag, ext, state, size in page:
-            seen = look(_path(store, image_id, tag, ext))
-            is_right = state == State.PRESENT and seen is not None and seen.size == size
-            finding = None if is_right else _judged(store, image_id, tag, repair)
-            if finding is not None:
-                yield finding
-        after = page[-1][0]
-        done += len(page)
-        if progress is not None:
-            progress("checking files", done, max(done, total))
-
-
-def _path(store: Store, image_id: str, tag: str, ext: str) -> str:
-    return store.changes.folder(tag).path(visible_name(image_id, tag, ext))
-
-
-def _judged(store: Store, image_id: str, tag: str, repair: bool) -> Finding | None:
-    """Look at a file again while nobody changes it."""
-    item = store.catalog.item(image_id, tag)
-    if item is None or item.state is State.REMOVED:
-        return None
-    path = _path(store, image_id, tag, item.ext)
-    seen = look(path)
-    if item.mark is not None or store.catalog.item(image_id, tag) != item:
-        return None  # a change of it is under way, and what we saw may be older or newer than what we read
-    if seen is None:
-        remedy = "put it back, and it is listed with its info again; or add another under its name, and remove that"
-        return Finding("missing", f"{path} is not there", remedy)
-    if item.state is State.MISSING or item.size in (seen.size, None):
-        return None  # it has just come, and the next refresh takes it in
-    what = f"{path} has {seen.size} bytes and not the {item.size} of version {item.version}: it was changed in place"
-    if repair and (version := _taken_in(store, item, path)):
-        return Finding("changed", what, f"it was taken in as version {version}", repaired=True)
-    return Finding("changed", what, "`check --repair` takes it in as a new version, once nobody writes it any more")
-
-
-def _taken_in(store: Store, item: Item, path: str) -> int | None:
-    store.take_in({path})
-    now = store.catalog.item(item.image_id, item.tag)
-    return now.version if now is not None and now.version > item.version else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from monailabel.catalog.sqlite import SqliteCatalog
+from monailabel.catalog.sqlite import SqliteCatalog, recorded
 from monailabel.datastore.change import Changes
 from monailabel.datastore.edit import visible_name
 from monailabel.datastore.reading import OpenFile, open_newest
@@ -28,7 +28,7 @@ def events(
         event: dict[str, Any] = dict(zip(keys, row, strict=False))
         event["time"] = moment(event["time"])
         event["authenticated"] = bool(event["authenticated"])
-        content = json.loads(row[10]) if row[10] else {}
+        content = plainly(row[10] or "{}")  # damage of one event must not hide the others; a check names it
         result.append(event | {"old": content.get("old"), "new": content.get("new")})
     return result
 
@@ -194,11 +194,24 @@ def removed_with(catalog: SqliteCatalog, image_id: str) -> dict[str, int]:
 
 def info_of(catalog: SqliteCatalog, image_id: str, tag: str, version: int) -> dict[str, Any]:
     """Give the info that a version had last."""
-    content = json.loads(catalog.last_info(image_id, tag, version) or "{}")
+    content = recorded(catalog.last_info(image_id, tag, version) or "{}")
     info = content.get("new") or content.get("old") or {}
     return info if isinstance(info, dict) else {}
 
 
+def plainly(text: str) -> dict[str, Any]:
+    """Read JSON; what was changed so that it is none says nothing, and the chain of events tells that it was."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
 def moment(milliseconds: int) -> str:
-    """Write a time as ISO 8601 in UTC, to the millisecond."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """Write a time as ISO 8601 in UTC, to the millisecond; `""` for what no clock ever said, as damage makes it."""
+    try:
+        time = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return ""
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

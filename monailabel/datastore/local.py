@@ -1,7 +1,6 @@
 """A folder of scans as a datastore: `LocalDatastore`, and the models of its document."""
 
 import io
-import json
 import os
 import weakref
 from collections.abc import Callable, Iterable
@@ -10,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from monailabel import naming
+from monailabel.catalog.sqlite import recorded
 from monailabel.datastore import archive, history
 from monailabel.datastore.beyond import Beyond, IfMatch, Source, base_name, structures_of
 from monailabel.datastore.objects import Objects, whole
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from monailabel.datastore.readonly import ReadOnly
     from monailabel.datastore.watch import Watch
     from monailabel.documents import DataModel, ImageLabelModel, LocalDatastoreModel
-
-_read_json = json.JSONDecoder().raw_decode  # without looking for white space, of which our own has none
 
 __all__ = ["DataModel", "ImageLabelModel", "LocalDatastore", "LocalDatastoreModel"]
 
@@ -353,7 +351,7 @@ class LocalDatastore(Beyond):
         row = store.catalog.listed(text_of(image_id), IMAGE)
         if row is None:
             return {}
-        info: dict[str, Any] = _read_json(row[0])[0]
+        info: dict[str, Any] = recorded(row[0])
         info["path"] = store.real_path(image_id, IMAGE, row[1], row[2])
         return info
 
@@ -361,7 +359,7 @@ class LocalDatastore(Beyond):
         """Give the label's info, `{}` if it is unknown."""
         tag = text_of(label_tag)
         row = self._store.catalog.listed(text_of(label_id), tag) if tag else None
-        info: dict[str, Any] = _read_json(row[0])[0] if row else {}
+        info: dict[str, Any] = recorded(row[0]) if row else {}
         return info
 
     def get_labels_by_image_id(self, image_id: str) -> dict[str, str]:

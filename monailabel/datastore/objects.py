@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from monailabel.catalog.document import Pages
-from monailabel.catalog.sqlite import SqliteCatalog
+from monailabel.catalog.sqlite import SqliteCatalog, damaged_row, recorded
 from monailabel.models import IMAGE
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Objects(Mapping[str, "ImageLabelModel"]):
         from monailabel.documents import DataModel
 
         row = self._catalog.listed(image_id, tag)
-        return DataModel(ext=row[1], info=json.loads(row[0])) if row else None
+        return DataModel(ext=row[1], info=recorded(row[0])) if row else None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._catalog.image_ids())
@@ -49,7 +49,10 @@ def whole(pages: Pages) -> dict[str, Any]:
     objects: dict[str, Any] = {}
     with _uncollected():
         for page in pages.objects():
-            objects.update(orjson.loads(f"{{{page}}}"))
+            try:
+                objects.update(orjson.loads(f"{{{page}}}"))
+            except ValueError as error:
+                raise damaged_row(page) from error
     return {**pages.settings(), "objects": objects}
 
 

@@ -1,13 +1,20 @@
 """A datastore that is only looked at: a private copy of its catalog, and not a byte written beside it."""
 
+import logging
 import os
 import shutil
 import tempfile
 import threading
+from contextlib import closing
 
 from monailabel.catalog.connections import copy_catalog
-from monailabel.datastore.store import CATALOG, LOCK, Options, Store
+from monailabel.catalog.sqlite import NewerCatalog
+from monailabel.datastore.rebuilding import CATALOG, behind, discard, make, needs_rebuilding, opened
+from monailabel.datastore.store import LOCK, Options, Store
 from monailabel.files.locking import lock
+from monailabel.interfaces.exception import DamagedDatastoreException
+
+logger = logging.getLogger(__name__)
 
 
 class ReadOnly:
@@ -50,12 +57,28 @@ class ReadOnly:
 
     def _opened(self) -> Store:
         try:
-            if os.path.exists(self._source):
-                copy_catalog(self._source, os.path.join(self._private, CATALOG))
+            self._copy()
             return Store(self._options, private=self._private)
         except BaseException:
             shutil.rmtree(self._private, ignore_errors=True)
             raise
+
+    def _copy(self) -> None:
+        """Copy the catalog; of one that is gone or damaged, what can be read of it and of its last copy."""
+        target, state = os.path.join(self._private, CATALOG), self._options.own_folder()
+        why = needs_rebuilding(state)
+        try:
+            if not why and os.path.exists(self._source):
+                copy_catalog(self._source, target)
+                with closing(opened(target)) as catalog:
+                    why = behind(catalog, state)
+        except NewerCatalog:
+            raise
+        except DamagedDatastoreException as error:
+            why = error.msg.partition("; ")[0]
+        if why:
+            discard(target)
+            logger.warning("the catalog in %s: %s; for reading only, %s", state, why, make(state, target, why, ""))
 
     def _seen_whole(self) -> list[tuple[int, int, int] | None] | None:
         """Give the signature, None while a commit may be half done: its end would not show in the files' facts."""

@@ -1,5 +1,6 @@
 """datastore_v2.json, the catalog's snapshot for other programs: replaced whole, and merged where others edited it."""
 
+import filecmp
 import json
 import logging
 import os
@@ -7,9 +8,10 @@ import secrets
 import shlex
 import shutil
 import stat
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +76,16 @@ class Snapshot:
         self._catalog = catalog
         self._identity = catalog.settings().get("identity", "")
 
+    def forget_before(self, seq: int) -> None:
+        """After a loss: let the document count as another program's if it may show more than the catalog's events."""
+        written = self._written()
+        if written is None or written.seq <= seq:
+            return
+        if self._private:
+            self._identity = ""
+        else:
+            os.unlink(self._note)
+
     def close(self) -> None:
         """Close the lock file."""
         self._lock.close()
@@ -99,8 +111,19 @@ class Snapshot:
         written = self._written()
         return written is None or written.seq < self._catalog.last_event() or signature(self.path) is None
 
-    def write(self, *, durable: bool = False) -> None:
-        """Bring the document up to date; the older of two never replaces the newer.
+    def damaged(self) -> list[str]:
+        """Give those of the document and the copy of it that are not as we wrote them, though nobody edited them."""
+        with tempfile.TemporaryDirectory(prefix="monailabel-") as folder:
+            right = os.path.join(folder, "right.json")
+            seq = self._write_into(right)
+            with nullcontext() if self._private else self._lock:
+                written = self._written()
+                if written is None or written.seq != seq or written.signature != signature(self.path):
+                    return []  # it is older than the catalog, or another program's
+                return [path for path in (self.path, self._base) if not _is_same(path, right)]
+
+    def write(self, *, durable: bool = False, damaged: bool = False) -> None:
+        """Bring the document up to date; the older of two never replaces the newer, unless it is `damaged`.
 
         Raises EditedElsewhere if another program changed the document.
         """
@@ -111,7 +134,9 @@ class Snapshot:
             with self._lock:
                 written = self._written()
                 there = signature(self.path)
-                if there is not None and (written is None or there != written.signature):
+                if damaged:
+                    pass
+                elif there is not None and (written is None or there != written.signature):
                     if self._read_base(there) != _read(self.path):
                         raise EditedElsewhere(self.path)
                 elif there is not None and written is not None and written.seq >= seq:
@@ -289,6 +314,13 @@ def _patient(path: str) -> "LocalDatastoreModel | None":
                 raise
             time.sleep(0.05)
     return None
+
+
+def _is_same(path: str, right: str) -> bool:
+    try:
+        return filecmp.cmp(path, right, shallow=False)
+    except FileNotFoundError:
+        return False
 
 
 def signature(path: str) -> tuple[int, int, int] | None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from monailabel import naming
-from monailabel.catalog.sqlite import SqliteCatalog
+from monailabel.catalog.chain import backups
+from monailabel.catalog.sqlite import NewerCatalog, SqliteCatalog
 from monailabel.datastore.actor import UNKNOWN, Actor
 from monailabel.datastore.background import Background
 from monailabel.datastore.change import Changes
@@ -20,8 +21,12 @@ from monailabel.datastore.checksums import Checksums
 from monailabel.datastore.edit import Edit, visible_name
 from monailabel.datastore.erasing import SHOWN, Erasing
 from monailabel.datastore.finder import INDEX, Finder
+from monailabel.datastore.head import HeadFile
+from monailabel.datastore.rebuilding import CATALOG, SETTINGS, behind, needs_rebuilding, opened, rebuild
+from monailabel.datastore.reconciling import pending, reconcile, reconciled
 from monailabel.datastore.scan import Progress, Scan
 from monailabel.datastore.snapshot import DESCRIPTION, NAME, EditedElsewhere, Snapshot, merge
+from monailabel.datastore.sparing import Spare
 from monailabel.files import disk
 from monailabel.files.folder import Folder
 from monailabel.files.locking import FolderLock
@@ -35,14 +40,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CATALOG = "catalog.db"
 LOCK = "lock"  # the writer's
 DERIVED = (SHOWN, "pictures", "search.db*", "catalog.copy*")  # what is made of the catalog and the files, and may go
 STATE = ".monailabel"  # the folder of our own files inside the datastore's folder
 _SETTLE_AFTER = 0.3  # seconds without a change, until the last ones are finished
 _SNAPSHOT_AFTER = 1.0  # seconds that a snapshot which takes longer may lag behind
 _SNAPSHOT_SHARE = 10  # at most this part of the time goes into writing snapshots
-_CLOSE_SECONDS = 2.0  # that closing may spend on the snapshot
+_CLOSE_SECONDS = 2.0  # that closing may spend on the snapshot, or on a copy of the catalog
+_CLOSE_BYTES = 100 << 20  # of a catalog that is surely copied within that time
 
 _PATIENCE = 1.0  # seconds that a path may wait for a living writer
 _POLL = 0.002
@@ -104,10 +109,21 @@ class Store:
         self.checksums = Checksums(self.catalog, self.changes, os.path.join(self.state, "reading.lock"))
         source = os.path.join(options.own_folder(), INDEX) if self.private else None
         self.finder = Finder(self.state, self.path, self.lock, options.progress, source)
+        self.own = options.own_folder()
+        self.head = HeadFile(self.catalog, self.own)
+        self.spare = Spare(self.catalog, self.state)
         self.background = Background()
+        self.rebuilt = pending(self.catalog)
+        self._after_loss = self._is_after_loss()
+        if self._after_loss:
+            reconcile(self.catalog, self.changes, private=self.private)
+            self.snapshot.forget_before(self.rebuilt["last"] if self.rebuilt else self.catalog.last_event())
         if not self.private:
             self._tidy()
         self.refresh()
+        if self._after_loss:
+            reconciled(self.catalog, self.changes, private=self.private)
+            self._after_loss = False
 
     def _tidy(self) -> None:
         for tag in DefaultLabelTag:
@@ -116,14 +132,30 @@ class Store:
         self.changes.sweep()
         self.erasing.finish()
 
+    def _tell_head(self, what: str) -> None:
+        """Note the head of the events in the log, from which it can be given to a check."""
+        seq, chain = self.catalog.head()
+        logger.info("%s %s; the head of its events is %d:%s", what, self.path, seq, chain.hex())
+
+    def _is_after_loss(self) -> bool:
+        """Tell whether the catalog was made anew, or lacks events that it had: then others may know more than it."""
+        if not self.private:
+            self._tell_head("opened")
+        contradicted = self.head.contradicted()
+        for _, how in contradicted:
+            logger.warning("%s: %s; `monailabel-datastore check` says what to do", self.path, how)
+        return self.rebuilt is not None or bool(contradicted)
+
     def _open_catalog(self) -> SqliteCatalog:
         path = os.path.join(self.state, CATALOG)
         with self.lock:
-            if not os.path.exists(path):  # closing it would free the locks of whoever has it open in this process
+            if not self.private and (why := needs_rebuilding(self.state)):
+                rebuild(self.state, why)
+            elif not os.path.exists(path):  # closing it would free the locks of whoever has it open in this process
                 os.close(open_shared(path, like=self.path))  # SQLite gives its other files the same permissions
-            catalog = SqliteCatalog(path, write_ahead=not disk.is_network(self.state))
+            catalog = self._sound_catalog(path)
             try:
-                if not catalog.settings():
+                if not catalog.settings().keys() >= SETTINGS:
                     self._begin(catalog, self.snapshot.read())  # the document is the only record so far
                 elif self.private:
                     self.recorded = catalog.last_event()
@@ -131,6 +163,24 @@ class Store:
                 catalog.close()
                 raise
         return catalog
+
+    def _sound_catalog(self, path: str) -> SqliteCatalog:
+        """Open the catalog; one that is damaged beyond that is made anew."""
+        write_ahead = not disk.is_network(self.state)
+        try:
+            catalog = opened(path, write_ahead=write_ahead)
+            why = "" if self.private else behind(catalog, self.state)
+            if not why:
+                return catalog
+            catalog.close()
+        except NewerCatalog:
+            raise
+        except DamagedDatastoreException as error:
+            if self.private:
+                raise
+            why = error.msg.partition("; ")[0]
+        rebuild(self.state, why)
+        return opened(path, write_ahead=write_ahead)
 
     def _begin(self, catalog: SqliteCatalog, document: "LocalDatastoreModel | None") -> None:
         """Write the settings of a new catalog; what a document says wins over the arguments."""
@@ -169,6 +219,8 @@ class Store:
             return
         if self.changes.waiting.is_set():
             self.background.ask(self._settle, _SETTLE_AFTER)
+        self.background.ask(self._note_head, _SETTLE_AFTER)
+        self.background.ask(self._copy_catalog, self.spare.pause)
         if self.snapshot.is_cheap():
             self.write_snapshot()
         else:
@@ -197,8 +249,10 @@ class Store:
             os.path.join(glob.escape(self.path), "*.damaged-*"),
             os.path.join(glob.escape(self.state), "*.damaged-*"),
         )
-        for path in [found for pattern in aside for found in glob.glob(pattern)]:
-            logger.warning("image %r was erased, but %s, set aside earlier, may hold data of it", image_id, path)
+        for path in [found for pattern in aside for found in glob.glob(pattern)] + backups(self.catalog):
+            logger.warning(
+                "image %r was erased, but %s, set aside or backed up earlier, may hold data of it", image_id, path
+            )
 
     def settled(self) -> SqliteCatalog:
         """Give the catalog after recording where the versions lie that the last changes replaced."""
@@ -243,7 +297,7 @@ class Store:
     def _take_in_document(self) -> None:
         if not self.snapshot.is_edited():
             return
-        first = self.catalog.last_event() == 0
+        first = self.catalog.last_event() == 0 or self._after_loss
         try:
             with self.changes.begin(UNKNOWN) as edit:
                 news = self.snapshot.news()
@@ -275,6 +329,15 @@ class Store:
         self.catalog.empty_log()
         return None
 
+    def _note_head(self) -> float | None:
+        self.head.note()
+        return None
+
+    def _copy_catalog(self) -> float | None:
+        if self.spare.is_due():
+            self.spare.make()
+        return None
+
     def _write_snapshot(self) -> float | None:
         self.write_snapshot(durable=True)
         return None
@@ -291,15 +354,28 @@ class Store:
         self.checksums.stopped.set()
         self.background.close()
         try:
-            with suppress(OSError, DamagedDatastoreException):
-                self.changes.settle(UNKNOWN)
-                if not self.private and self.snapshot.cost < _CLOSE_SECONDS and self.snapshot.is_stale():
-                    self.write_snapshot(durable=True)
+            for last in (
+                () if self.private else (self._finish, self._note_head, self._finish_snapshot, self._finish_copy)
+            ):
+                with suppress(OSError, DamagedDatastoreException):
+                    last()
         finally:
             self.finder.close()
             self.catalog.close()
             self.snapshot.close()
             self.lock.close()
+
+    def _finish(self) -> None:
+        self.changes.settle(UNKNOWN)
+        self._tell_head("closed")
+
+    def _finish_snapshot(self) -> None:
+        if self.snapshot.cost < _CLOSE_SECONDS and self.snapshot.is_stale():
+            self.write_snapshot(durable=True)
+
+    def _finish_copy(self) -> None:
+        if self.spare.cost < _CLOSE_SECONDS and self.catalog.size() < _CLOSE_BYTES and self.spare.is_due():
+            self.spare.make()
 
     def renew(self) -> None:
         """Begin anew in a forked child."""

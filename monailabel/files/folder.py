@@ -23,7 +23,7 @@ from monailabel.interfaces.exception import InvalidInputException
 CHUNK = 1 << 20
 _UP = (".", "..")
 _NOWHERE = ("", *_UP)
-_TOKEN = re.compile(r"[0-9a-f]{32}")
+TOKEN = re.compile(r"[0-9a-f]{32}")
 ALIKE = 256  # tokens that begin alike
 LINK = "link"  # the end of the history's name of what was a link
 
@@ -182,7 +182,7 @@ class Folder:
         """Remove staged files that no living writer holds and no change waits for."""
         for entry in _entries(self.staging):
             token, _, kind = entry.name.partition(".")
-            if token in wanted or not _TOKEN.fullmatch(token):
+            if token in wanted or not TOKEN.fullmatch(token):
                 continue
             if kind == "out":  # whatever once lay under a visible name is kept
                 self.keep(token)
@@ -264,6 +264,11 @@ class Folder:
                 return Came(token, None, None) if kind == LINK else Came(token, kind, entry.stat().st_size)
         return None
 
+    def kept_as(self, token: str) -> list[str]:
+        """Give the paths that are kept under a token: one, or none."""
+        folder = os.path.join(self.history, token[:2])
+        return [entry.path for entry in _entries(folder) if entry.name.startswith(token + ".")]
+
     def sync(self, name: str) -> None:
         """Make the folder entries durable that putting or withdrawing a name changed."""
         with suppress(FileNotFoundError):
@@ -273,6 +278,10 @@ class Folder:
         """Make the history's entry of a token durable."""
         with suppress(FileNotFoundError):
             sync_folder(os.path.join(self.history, token[:2]))
+
+    def staged(self) -> Iterator[os.DirEntry[str]]:
+        """Give what lies in the staging."""
+        return _entries(self.staging)
 
     # -- history -------------------------------------------------------------------------------------------------------
 
@@ -285,14 +294,19 @@ class Folder:
         with suppress(FileNotFoundError):
             os.unlink(self._kept_path(token, kind))
 
+    def kept(self) -> Iterator[os.DirEntry[str]]:
+        """Give every file that the history keeps."""
+        for folder in _entries(self.history):
+            yield from _entries(folder.path)
+
     def staged_path(self, token: str) -> str:
         """Give where the file of a token waits; InvalidInputException for what is no token."""
-        if not _TOKEN.fullmatch(token):
+        if not TOKEN.fullmatch(token):
             raise InvalidInputException(f"{token!r} refused: it is no token of a staged file")
         return os.path.join(self.staging, token)
 
     def _kept_path(self, token: str, sha256: str) -> str:
-        if not _TOKEN.fullmatch(token) or not (sha256 == LINK or sha256.isalnum()):
+        if not TOKEN.fullmatch(token) or not (sha256 == LINK or sha256.isalnum()):
             raise InvalidInputException(f"{token!r} refused: it is no token of a kept file")
         return os.path.join(self.history, token[:2], f"{token}.{sha256}")
 

@@ -31,6 +31,8 @@ LOOKING = [
     ["history", "a"],
     ["export", "out.zip"],
     ["check"],
+    ["check", "--deep"],
+    ["backup", "backups"],
 ]
 CHANGING = [
     ["add", "new.nii"],
@@ -594,3 +596,54 @@ def test_the_read_only_variable_holds_for_every_verb(
     assert run("list", folder).status == 0
     monkeypatch.delenv("MONAI_LABEL_DATASTORE_READ_ONLY")
     assert "new" not in run("list", folder).out and "x" not in run("info", folder, "a", "--json").json
+
+
+def _damaged(run: Run, folder: Path) -> Path:
+    """Add an image and change a byte of it as a failing disk does: neither size nor time tell."""
+    assert run("add", folder, _write(folder.parent / "new.nii")).status == 0
+    path = folder / "new.nii"
+    facts = path.stat()
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    return path
+
+
+def test_check_reads_every_file_when_told_to(run: Run, folder: Path) -> None:
+    """`check --deep` names a file whose bytes changed though neither its size nor its time did."""
+    path = _damaged(run, folder)
+    assert run("check", folder).status == 0
+    ran = run("check", folder, "--deep")
+    assert ran.status == 1 and str(path) in ran.out
+
+
+def test_check_compares_a_head(run: Run, folder: Path) -> None:
+    """`check --head` ends with 0 for the head of this datastore, with 1 for another, and refuses what is none."""
+    with LocalDatastore(folder) as store:
+        head = store.head()
+    assert run("check", folder, "--head", head).status == 0
+    ran = run("check", folder, "--head", "999:" + "0" * 64)
+    assert ran.status == 1 and "cut off" in ran.out
+    assert run("check", folder, "--head", "nonsense").status == 1
+
+
+def test_a_backup_and_the_way_back(run: Run, folder: Path, tmp_path: Path) -> None:
+    """`backup` says where it lies, the next one what it shares with that, and `restore-backup` that all is well."""
+    ran = run("backup", folder, tmp_path / "backups")
+    assert ran.status == 0 and str(tmp_path / "backups") in ran.out
+    again = run("backup", folder, tmp_path / "backups", "--deep", "--json")
+    assert (again.status, again.json["copied"], again.json["lacks"]) == (0, 0, []) and again.json["unchanged"] > 0
+    up = run("restore-backup", tmp_path / "backups", tmp_path / "up")
+    assert up.status == 0 and again.json["path"] in up.err
+    listed = [run("list", place, "--json").json for place in (folder, tmp_path / "up")]
+    assert listed[0] == listed[1]
+    refused = run("restore-backup", tmp_path / "backups", folder)
+    assert refused.status == 1 and "not empty" in refused.err
+
+
+def test_a_backup_that_lacks_something_ends_with_1(run: Run, folder: Path, tmp_path: Path) -> None:
+    """A file that could not be copied as it should be is named, by the backup and by bringing it up."""
+    path = _damaged(run, folder)
+    ran = run("backup", folder, tmp_path / "backups")
+    assert ran.status == 1 and "lacks image 'new'" in ran.out
+    up = run("restore-backup", tmp_path / "backups", tmp_path / "up")
+    assert up.status == 1 and path.name in up.out

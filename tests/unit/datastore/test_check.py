@@ -280,12 +280,12 @@ def test_a_sound_datastore_has_no_findings(store: LocalDatastore, folder: Path) 
 
 
 def test_a_damaged_catalog_is_a_finding(store: LocalDatastore, folder: Path) -> None:
-    """A catalog that cannot be opened is named, with what to do."""
+    """A catalog that cannot be opened is named, with what opening the folder has done about it."""
     store.close()
     (folder / ".monailabel" / "catalog.db").write_bytes(b"garbage" * 1000)
     (finding,) = found(folder)
-    assert (finding.kind, finding.stands) == ("catalog", True)
-    assert "catalog.db" in finding.what and "set it aside" in finding.remedy
+    assert (finding.kind, finding.repaired) == ("catalog", True)
+    assert "catalog.db" in finding.what and "set aside as catalog.db.damaged-" in finding.remedy
 
 
 def test_a_full_disk_is_a_finding(store: LocalDatastore, folder: Path) -> None:
