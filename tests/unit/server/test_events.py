@@ -209,6 +209,31 @@ def test_events_of_other_processes_come_too(server: Server) -> None:
     assert (event["image"], event["actor"], event["new"]["n"]) == ("case_2", "script", 3)
 
 
+def test_events_of_this_server_come_at_once(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this process commits is told by itself, not at the next look for what others did."""
+    monkeypatch.setattr("monailabel.server.feed.POLL", 3600)
+    with Follower(server) as follower:
+        for n in range(3):
+            _update(server, n=n)
+            assert follower.events(1)[0]["new"]["n"] == n
+
+
+def test_nothing_that_was_erased_is_told_from_memory(server: Server) -> None:
+    """Who comes after a purge gets the events without their content, though others were sent it before."""
+    with Follower(server, "?after=0") as early:
+        early.events(server.store.last_event())
+        _update(server, name_of_patient="Erika Mustermann")
+        last = server.store.last_event()
+        assert early.events(1)[-1]["new"]["name_of_patient"] == "Erika Mustermann"
+        server.store.remove_image("case_1", purge=True)
+        purged = server.store.last_event()
+        assert early.events(purged - last)[-1]["action"] == "purged"
+        with Follower(server, f"?after={last - 1}") as late:
+            told = late.events(purged - last + 1)
+    assert [event["seq"] for event in told] == list(range(last, purged + 1))
+    assert "Mustermann" not in json.dumps(told)
+
+
 def test_an_event_reaches_hundreds_of_clients(server: Server) -> None:
     """Three hundred clients each get every event once and in order, while others are served."""
     with ExitStack() as stack:
