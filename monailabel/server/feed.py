@@ -3,10 +3,10 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing, contextmanager, suppress
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -24,6 +24,8 @@ PAGE = 100  # events that are read at once,
 PIECE = 64 * 1024  # while they are not larger than this, which is also what is sent at once
 
 HEARTBEAT = b": nothing new\n\n"
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -83,14 +85,28 @@ class Feed:
         return b"".join(events), after + len(events)
 
     async def _read(self, after: int) -> list[dict[str, Any]]:
-        return await run_in_threadpool(self._store.events, after, PAGE, most_bytes=PIECE)
+        return await self._asked(lambda: self._store.events(after, PAGE, most_bytes=PIECE))
+
+    async def _asked(self, ask: Callable[[], T]) -> T:
+        """Ask the datastore in a thread, again while it cannot answer: whoever follows waits."""
+        failed = False
+        while True:
+            try:
+                return await run_in_threadpool(ask)
+            except Exception as error:
+                if self._closed:
+                    raise
+                if not failed:
+                    log.warning("events cannot be read now, and are asked for again: %s", error)
+                failed = True
+                await asyncio.sleep(POLL)
 
     # -- looking out ---------------------------------------------------------------------------------------------------
 
     async def _look(self) -> None:
         """Gather what is new: of this process at once, of others at the next look."""
         loop = asyncio.get_running_loop()
-        seen, failed = None, False
+        seen = None
 
         def told() -> None:
             with suppress(RuntimeError):  # the loop has ended
@@ -99,21 +115,16 @@ class Feed:
         with self._store.listening(told):
             while True:
                 self._commit.clear()
-                try:
-                    seen, failed = await self._gather(seen), False
-                except Exception as error:  # noqa: BLE001 - whatever it is: those who follow wait for the next look
-                    if not failed:
-                        log.warning("the newest events cannot be read now: %s", error)
-                    failed = True
+                seen = await self._gather(seen)
                 await _set_within(self._commit, POLL)
 
     async def _gather(self, seen: object) -> object:
         """Take in the events since the last look, unless nobody committed anything; give by what to know that."""
-        commits = await run_in_threadpool(self._store.commits)
+        commits = await self._asked(self._store.commits)
         if commits == seen:
             return seen
         if seen is None:
-            self._last = await run_in_threadpool(self._store.last_event)
+            self._last = await self._asked(self._store.last_event)
             self._tell()
         while found := await self._read(self._last):
             for event in found:

@@ -310,21 +310,25 @@ def test_an_event_that_is_not_there_yet_is_no_beginning(server: Server) -> None:
             assert follower.status == 200
 
 
-def test_a_reading_that_fails_ends_no_stream(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("after", ["", "?after=0"], ids=["up to date", "behind"])
+def test_a_reading_that_fails_ends_no_stream(server: Server, monkeypatch: pytest.MonkeyPatch, after: str) -> None:
     """When the catalog cannot be read for a moment, the events come as soon as it can. The failure is simulated."""
-    with Follower(server) as follower:
+    failed = threading.Event()
+
+    def fail(*arguments: object, **options: object) -> None:
+        failed.set()
+        raise OSError(5, "simulated")
+
+    begin = 0 if after else server.store.last_event()
+    with monkeypatch.context() as patched:
+        patched.setattr(server.store, "events", fail)
+        follower = Follower(server, after)
         _until(lambda: server.app.state.feed.followers == 1)
-        failed = threading.Event()
-
-        def fail(*arguments: object, **options: object) -> None:
-            failed.set()
-            raise OSError(5, "simulated")
-
-        with monkeypatch.context() as patched:
-            patched.setattr(server.store, "events", fail)
-            _update(server, n=1)
-            assert failed.wait(20)
-        assert follower.events(1)[0]["new"]["n"] == 1
+        _update(server, n=1)
+        assert failed.wait(20)
+    with follower:
+        last = server.store.last_event()
+        assert follower.numbers(last) == list(range(begin + 1, last + 1))
 
 
 def test_a_read_only_server_tells_what_others_do(serve: Callable[..., Server]) -> None:
