@@ -40,7 +40,7 @@ def _scan_same(path: Path, scanned: Path, catalog: Path) -> float:
             sql for (sql,) in theirs.execute("SELECT sql FROM sqlite_schema WHERE type IN ('table', 'index')") if sql
         ]
         start = time.perf_counter()
-        ours = _database(path)
+        ours = durable(path)
         for entries in map(os.scandir, _places(scanned)):
             for _ in entries:
                 pass
@@ -65,7 +65,7 @@ def _copy_rows(ours: apsw.Connection, table: str, rows: Iterable[Any]) -> None:
 def _scan_bare(path: Path, scanned: Path) -> float:
     """List the folder and insert one row for each file; the database stays for the other limits."""
     start = time.perf_counter()
-    with closing(_database(path)) as database, database:
+    with closing(durable(path)) as database, database:
         database.execute(SCHEMA)
         for number, place in enumerate(_places(scanned)):
             database.executemany(INSERT, ((f"{number}/{e.name}", ".nii.gz", INFO, 256) for e in os.scandir(place)))
@@ -76,17 +76,18 @@ def _places(scanned: Path) -> list[Path]:
     return [scanned, scanned / "labels" / "final", scanned / "labels" / "original"]
 
 
-def _database(path: Path) -> apsw.Connection:
+def durable(path: str | Path) -> apsw.Connection:
+    """Open a bare database whose commits are on the disk when they return."""
     database = apsw.Connection(str(path))
     database.pragma("journal_mode", "wal")
-    database.pragma("synchronous", 2)  # FULL: a commit is on the disk when it returns
+    database.pragma("synchronous", 2)  # FULL
     return database
 
 
 def of_operations(folder: str, scanned: str, many: str, samples: int, count: int) -> Samples:
     """Measure what single operations stand on, beside a database with a row for each of the scanned files."""
     place = Path(folder)
-    with closing(_database(place / "limit.db")) as database:
+    with closing(durable(place / "limit.db")) as database:
         return {
             "fsync": _fsyncs(place / "fsync", samples),
             Limit.FILE.value: _files(place / "shown", database, samples),

@@ -1,4 +1,4 @@
-"""Does one piece of work in a process of its own: `python -m benchmarks.measure OURS < request.json`."""
+"""Does one piece of work in a process of its own: `python -m benchmarks.measure OURS [--serve] < request.json`."""
 
 import importlib
 import json
@@ -11,8 +11,10 @@ from benchmarks.results import Who
 
 def main() -> None:
     """Carry out the request on standard input and print what was measured."""
+    serving = "--serve" in sys.argv  # such work prints an address and does not end
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what the packages print does not belong into the answer
+    if not serving:
+        os.dup2(2, 1)  # what the packages print does not belong into the answer
     prepare(Who[sys.argv[1]])
     request = json.load(sys.stdin)
     module, function = request.pop("work").split(":")

@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from pkgutil import get_data
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -23,9 +23,12 @@ _FAR = 1_000  # no schema will ever have that number
 _REMEMBERED = 8  # lists of all images, by tag and structures
 
 
+_HERE = Path(__file__).parent
+
+
 def load_queries(file: str) -> dict[str, str]:
     """Read the named statements of one of our .sql files."""
-    text = (get_data(__package__, file) or b"").decode()
+    text = (_HERE / file).read_text(encoding="utf-8")
     parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)
     return {
         name: re.sub(r"^--.*\n", "", body, flags=re.MULTILINE).strip()
@@ -395,11 +398,6 @@ def _json_or_none(values: list[str] | None) -> str | None:
 
 def schema_steps(found: int) -> list[str]:
     """Give the SQL that leads from a schema's number to the present one: from nothing, the whole of it."""
-    from importlib.resources import files  # only a new or old catalog needs it
-
-    folder = files(__package__)
-    steps = sorted(
-        (p for p in (folder / "migrations").iterdir() if p.name.endswith(".sql")), key=lambda path: path.name
-    )
-    paths = steps[found:] if found else [folder / "schema.sql"]
-    return [path.read_text(encoding="utf-8") for path in paths]
+    if not found:
+        return [(_HERE / "schema.sql").read_text(encoding="utf-8")]
+    return [path.read_text(encoding="utf-8") for path in sorted(_HERE.glob("migrations/*.sql"))[found:]]

@@ -60,7 +60,7 @@ def serve(
         "insecure": insecure,
     }
     opening.found(folder, create)
-    _serve(given, lambda url: printing.lines([f"{folder} is served at {url} (Ctrl-C stops it)"]))
+    _serve(given, lambda url: printing.lines([f"{folder} is served at {url} (Ctrl-C stops it)"], at_once=True))
 
 
 def demo(
@@ -81,7 +81,7 @@ def demo(
     printing.lines([f"{folder} holds real scans and phantoms with labels"])
     if not only_make:
         given = {"folder": str(folder), "port": making.free_port(port)}
-        _serve(given, lambda url: printing.lines(_three_things(folder.resolve(), url)))
+        _serve(given, lambda url: printing.lines(_three_things(folder.resolve(), url), at_once=True))
 
 
 def _three_things(folder: Path, url: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -57,8 +58,6 @@ def pick(cases: list[dict[str, Any]], limit: int | None) -> list[dict[str, Any]]
 
 def write(archive: Archive) -> str:
     """Write an archive to a temporary file, readable for its owner alone, and give its path."""
-    import tempfile  # only who writes an archive pays for its import
-
     fd, path = tempfile.mkstemp(prefix="monailabel-", suffix=".zip")
     try:
         with os.fdopen(fd, "wb") as file:

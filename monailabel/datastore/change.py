@@ -49,6 +49,7 @@ class Changes:
         self._lock = lock
         self._published: dict[int, Mark] = {}  # what we put in place ourselves since it was last settled
         self.listeners: set[Callable[[], None]] = set()  # called after each commit of ours
+        self.before_publishing: Callable[[list[Mark]], None] = lambda _: None  # called before files go to their places
         self.waiting = threading.Event()  # set while marks stand that nobody has settled
 
     def folder(self, tag: str) -> Folder:
@@ -87,6 +88,7 @@ class Changes:
                 told()
             self.waiting.clear()
             if edit.marks:
+                self.before_publishing(edit.marks)
                 enter("publish")
                 self._publish_all(edit.marks)
             if self._published or stuck:

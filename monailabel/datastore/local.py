@@ -14,6 +14,7 @@ from monailabel.datastore import archive, history
 from monailabel.datastore.beyond import Beyond, IfMatch, Source, base_name, structures_of
 from monailabel.datastore.objects import Objects, whole
 from monailabel.datastore.reading import open_newest
+from monailabel.datastore.readonly import ReadOnly
 from monailabel.datastore.remembering import text_of
 from monailabel.datastore.scan import Progress
 from monailabel.datastore.store import Options, Store
@@ -23,7 +24,6 @@ from monailabel.models import IMAGE, State, plain
 
 if TYPE_CHECKING:
     from monailabel.datastore.as_of import AsOf
-    from monailabel.datastore.readonly import ReadOnly
     from monailabel.datastore.watch import Watch
     from monailabel.documents import DataModel, ImageLabelModel, LocalDatastoreModel
 
@@ -93,7 +93,7 @@ class LocalDatastore(Beyond):
             self.path, os.fspath(images_dir), os.fspath(labels_dir), datastore_config, patterns,
             lambda name: (self_reference() or patterns.split)(name), state, progress,
         )  # fmt: skip
-        self._looking = _read_only(options) if read_only else None
+        self._looking = ReadOnly(options) if read_only else None
         self._writing = None if read_only else Store(options)
         self._watch = _watched(self._store) if auto_reload else None
         self._archives: list[str] = []
@@ -417,19 +417,13 @@ class LocalDatastore(Beyond):
         return path
 
 
-def _read_only(options: Options) -> "ReadOnly":
-    from monailabel.datastore.readonly import ReadOnly  # as do those who only look
-
-    return ReadOnly(options)
-
-
 def _watched(store: Store) -> "Watch":
     from monailabel.datastore.watch import Watch  # only those who watch pay for its import
 
     return Watch(store)
 
 
-def _close(watch: "Watch | None", opened: "Store | ReadOnly | None", archives: list[str], pid: int) -> None:
+def _close(watch: "Watch | None", opened: Store | ReadOnly | None, archives: list[str], pid: int) -> None:
     if watch is not None:
         watch.close()
     if opened is not None:

@@ -2,9 +2,10 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TypeVar
 
 from monailabel import naming
@@ -19,11 +20,14 @@ from monailabel.files.looks import Look, look, look_at_many
 from monailabel.interfaces.exception import InvalidInputException
 from monailabel.models import IMAGE, Item, State
 
+_LARGE = 1 << 18  # bytes of a folder itself, of some thousand entries
+_WAIT_NS = 100_000_000
 BATCH = 5_000  # files to a transaction, so that other writers get their turn
 
 T = TypeVar("T")
 
 _Images = dict[str, tuple[bool, int]]  # by id: whether each is listed, and its version
+Stamp = tuple[int, int]  # a folder's time stamp in nanoseconds, and its inode
 Progress = Callable[[str, int, int | None], None]
 
 
@@ -47,7 +51,7 @@ class _Reading:
 
     tag: str
     path: str
-    stamp: tuple[int, int] | None  # time stamp and inode, where they can be trusted
+    stamp: Stamp | None  # time stamp and inode, where they can be trusted
     difference: Difference = field(default_factory=lambda: Difference([]))
     problems: dict[str, tuple[str, bool]] = field(default_factory=dict)
     judged: set[str] = field(default_factory=set)  # image ids whose newest event is this scan's own
@@ -80,15 +84,19 @@ class Scan:
         self._own_names = own_names  # files of ours beside the images
         self._progress = progress
 
-    def run(self) -> bool:
-        """Read the folders that changed and take in what is new; tell whether something could not be judged yet."""
+    def run(self, certain: Mapping[str, Stamp] = MappingProxyType({})) -> bool:
+        """Read the folders that changed and take in what is new; tell whether something could not be judged yet.
+
+        `certain` are time stamps as of which folders are known, beside those that the catalog has.
+        """
         since = self._catalog.last_event()
-        stamps = self._catalog.folders()
+        stamps = {**self._catalog.folders(), **certain}
         unfinished = False
         images = self._read(IMAGE, stamps)
         if images is not None:
             unfinished = self._take_in(images, since)
-            stamps = self._catalog.folders() if images.difference.new else stamps  # labels may have waited for them
+            if images.difference.new:  # labels may have waited for them
+                stamps = self._catalog.folders()
         for tag in self._tags(stamps):
             labels = self._read(tag, stamps)
             if labels is not None:
@@ -138,11 +146,11 @@ class Scan:
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
-    def _tags(self, stamps: dict[str, tuple[int, int]]) -> list[str]:
+    def _tags(self, stamps: Mapping[str, Stamp]) -> list[str]:
         """Give the tags to look at: known ones, and folders that appeared."""
         known = self._catalog.tags()
         root = self._changes.folder("label").root
-        stamp = _stamp(root)
+        stamp = stamp_of(root)
         if stamp is not None and stamps.get("labels") == stamp:
             return list(dict.fromkeys([*known, *(k[7:] for k in stamps if k.startswith("labels/"))]))
         found = []
@@ -157,13 +165,13 @@ class Scan:
                 edit.rows.put_folder("labels", *trusted)
         return list(dict.fromkeys([*known, *sorted(found)]))
 
-    def _read(self, tag: str, stamps: dict[str, tuple[int, int]]) -> _Reading | None:
+    def _read(self, tag: str, stamps: Mapping[str, Stamp]) -> _Reading | None:
         """Compare a folder's entries with the catalog; None if the folder did not change."""
         path = self._path(tag)
-        stamp = _stamp(path)
-        reading = _Reading(tag, path, _trusted(path, stamp))
-        if stamp is not None and stamps.get(reading.key) == stamp:
+        stamp = stamp_of(path)
+        if stamp is not None and stamps.get(f"labels/{tag}" if tag else "images") == stamp:
             return None
+        reading = _Reading(tag, path, _trusted(path, _awaited(path)))
         try:
             reading.difference = compare(self._catalog, tag, self._entries(reading))
         except PermissionError as error:
@@ -345,7 +353,8 @@ def _batches(files: list[T]) -> Iterator[list[T]]:
         yield files[begin : begin + BATCH]
 
 
-def _stamp(path: str) -> tuple[int, int] | None:
+def stamp_of(path: str) -> Stamp | None:
+    """Give a folder's time stamp (nanoseconds) and inode; None where it cannot be looked at."""
     try:
         facts = os.stat(path)
     except (FileNotFoundError, PermissionError):
@@ -353,11 +362,22 @@ def _stamp(path: str) -> tuple[int, int] | None:
     return facts.st_mtime_ns, facts.st_ino
 
 
-def _trusted(path: str, stamp: tuple[int, int] | None) -> tuple[int, int] | None:
+def _trusted(path: str, stamp: Stamp | None) -> Stamp | None:
     """Give a folder's time stamp if it is old enough to tell every change that came after it."""
     if stamp is None or time.time_ns() - stamp[0] < disk.clock_step_ns(path):
         return None
     return stamp
+
+
+def _awaited(path: str) -> Stamp | None:
+    """Give the time stamp of a folder that is about to be read; with a large one, wait until it can be trusted."""
+    stamp = stamp_of(path)
+    if stamp is None or os.stat(path).st_size < _LARGE:
+        return stamp
+    age, step = time.time_ns() - stamp[0], disk.clock_step_ns(path)
+    if 0 <= age < step <= _WAIT_NS:
+        time.sleep((step - age) / 1e9)
+    return stamp_of(path)
 
 
 def _is_as_known(item: Item, seen: Look | None) -> bool:

@@ -27,6 +27,7 @@ from monailabel.datastore.reconciling import pending, reconcile, reconciled
 from monailabel.datastore.scan import Progress, Scan
 from monailabel.datastore.snapshot import DESCRIPTION, NAME, EditedElsewhere, Snapshot, merge
 from monailabel.datastore.sparing import Spare
+from monailabel.datastore.stamps import Stamps
 from monailabel.files import disk
 from monailabel.files.folder import Folder
 from monailabel.files.locking import FolderLock
@@ -105,6 +106,8 @@ class Store:
         self.changes = Changes(self.catalog, self.images, self.labels, self.lock, private=self.private)
         own = frozenset([os.path.basename(document), ".lock"])
         self.scan = Scan(self.catalog, self.changes, options.extensions, options.to_id, own, options.progress)
+        self.stamps = Stamps(self.catalog, self.changes, self.scan, own)
+        self.changes.before_publishing = self.stamps.begin
         self.erasing = Erasing(self.catalog, self.changes, self.state)
         self.checksums = Checksums(self.catalog, self.changes, os.path.join(self.state, "reading.lock"))
         source = os.path.join(options.own_folder(), INDEX) if self.private else None
@@ -263,7 +266,7 @@ class Store:
         """Take in what other programs did; tell whether something could not be judged yet."""
         self.changes.settle(UNKNOWN)
         self._take_in_document()
-        unfinished = self.scan.run()
+        unfinished = self.scan.run(self.stamps.settle())
         self._after_news()
         return unfinished
 
@@ -313,6 +316,7 @@ class Store:
 
     def write_snapshot(self, *, durable: bool = False) -> None:
         """Bring the document up to date, after taking in what others wrote into it."""
+        self.stamps.begin()  # it may lie among the images
         try:
             for _ in range(5):
                 try:
@@ -326,8 +330,9 @@ class Store:
 
     def _settle(self) -> float | None:
         self.changes.settle(UNKNOWN)
+        self.stamps.settle()
         self.catalog.empty_log()
-        return None
+        return _SETTLE_AFTER if self.stamps.is_watching else None
 
     def _note_head(self) -> float | None:
         self.head.note()
@@ -340,6 +345,8 @@ class Store:
 
     def _write_snapshot(self) -> float | None:
         self.write_snapshot(durable=True)
+        if self.stamps.is_watching:
+            self.background.ask(self._settle, _SETTLE_AFTER)
         return None
 
     def _read_checksums(self) -> float | None:
@@ -354,9 +361,8 @@ class Store:
         self.checksums.stopped.set()
         self.background.close()
         try:
-            for last in (
-                () if self.private else (self._finish, self._note_head, self._finish_snapshot, self._finish_copy)
-            ):
+            last_steps = (self._finish, self._note_head, self._finish_snapshot, self._finish_stamps, self._finish_copy)
+            for last in () if self.private else last_steps:
                 with suppress(OSError, DamagedDatastoreException):
                     last()
         finally:
@@ -373,6 +379,9 @@ class Store:
         if self.snapshot.cost < _CLOSE_SECONDS and self.snapshot.is_stale():
             self.write_snapshot(durable=True)
 
+    def _finish_stamps(self) -> None:
+        self.stamps.settle(last=True)
+
     def _finish_copy(self) -> None:
         if self.spare.cost < _CLOSE_SECONDS and self.catalog.size() < _CLOSE_BYTES and self.spare.is_due():
             self.spare.make()
@@ -380,6 +389,7 @@ class Store:
     def renew(self) -> None:
         """Begin anew in a forked child."""
         self.changes.renew()
+        self.stamps.renew()
         self.snapshot.renew()
         self.finder.renew()
         self.background.renew()
