@@ -1,5 +1,6 @@
 # Every way to run this project; each target makes what it needs by itself, in .venv and build/, and only once.
-# Settings: PYTHON (3.11 or newer), VENV, FOLDER (for serve), PYTEST (further options for the tests).
+# Settings: PYTHON (3.11 or newer), VENV, FOLDER (for serve), PYTEST (further options for the tests),
+# ROUNDS (for endurance).
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
@@ -17,10 +18,11 @@ UNIT    ?= --session-timeout=240
 COMPAT  ?= --session-timeout=180
 ENDURE  ?= --session-timeout=300
 BROWSER ?= --session-timeout=180
+ROUNDS  ?= 1000
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve folder-named test test-unit test-compatibility test-endurance test-browser lint format bench clean
+.PHONY: help demo serve folder-named test test-unit test-compatibility test-endurance test-browser endurance lint format bench clean
 
 help: ## Print this list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-26s%s\n", $$1, $$2 }'
@@ -44,6 +46,9 @@ test-compatibility: $(VENV)/.tests $(MONAI)/.complete ## Only the tests beside M
 
 test-endurance: $(VENV)/.tests $(MONAI)/.complete ## Only the tests that kill, race and damage (at most 5 minutes).
 	$(if $(wildcard tests/endurance/test_*.py),$(BIN)/python -m pytest $(ENDURE) tests/endurance $(PYTEST))
+
+endurance: $(VENV)/.tests ## The same for as long as ROUNDS says (kills; 1,000 take about half an hour), with their figures.
+	ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -s --timeout=7200 tests/endurance $(PYTEST)
 
 test-browser: $(VENV)/.tests ## Only the tests in a real browser (at most 3 minutes).
 	$(if $(wildcard tests/browser/test_*.py),$(BIN)/python -m pytest $(BROWSER) tests/browser $(PYTEST))

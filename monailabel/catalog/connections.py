@@ -20,6 +20,7 @@ _LOG_AT_MOST = 8_000  # pages after which a commit empties the log itself, if no
 _FORK_SECONDS = 10.0  # that a fork waits for those who read or write
 _POLL = 0.001
 
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # What a sound catalog never says: our statements fit our tables, our rows each other, and their texts are UTF-8.
 _DAMAGE = (
     apsw.NotADBError,
@@ -71,7 +72,7 @@ class Connections:
         try:
             return connection.execute(statement, values).get
         except (apsw.Error, UnicodeDecodeError) as error:
-            raise translated(error, self.path) from error
+            raise translated(error, self.path, connection) from error
         finally:
             idle.append(connection)
 
@@ -85,7 +86,7 @@ class Connections:
         try:
             yield connection
         except (apsw.Error, UnicodeDecodeError) as error:
-            raise translated(error, self.path) from error
+            raise translated(error, self.path, connection) from error
         finally:
             self._mine.lent = depth
             idle.append(connection)
@@ -102,20 +103,21 @@ class Connections:
             self._opened += 1
         try:
             return self._connect()
-        except BaseException as error:
+        except BaseException:
             with self._gate:
                 self._opened -= 1
-            if isinstance(error, apsw.Error):
-                raise translated(error, self.path) from error
             raise
 
     def stamp(self) -> tuple[int, int]:
         """Give numbers that are others after every commit of any process."""
         with self._watch_lock:
-            if self._watch is None:
-                self._watch = self._connect()
-                self._watches += 1
-            return self._watches, self._watch.execute("PRAGMA data_version").get
+            try:
+                if self._watch is None:
+                    self._watch = self._connect()
+                    self._watches += 1
+                return self._watches, self._watch.execute("PRAGMA data_version").get
+            except apsw.Error as error:
+                raise translated(error, self.path, self._watch) from error
 
     def follow(self) -> None:
         """Let go of a database that somebody has set aside: what lies under its name now is the one."""
@@ -132,14 +134,18 @@ class Connections:
 
     def _connect(self) -> apsw.Connection:
         self._inode = self._inode or _inode(self.path)
-        connection = apsw.Connection(self.path)
-        connection.set_busy_timeout(_BUSY_MS)
-        if self._write_ahead:
-            connection.pragma("journal_mode", "wal")
-            connection.pragma("wal_autocheckpoint", _LOG_AT_MOST)
-        # FULL: a commit is on the disk before it is acknowledged. NORMAL: a loss of power may undo the last ones.
-        connection.pragma("synchronous", 2 if self._durable else 1)
-        connection.pragma("foreign_keys", 1)
+        connection = None
+        try:
+            connection = apsw.Connection(self.path)
+            connection.set_busy_timeout(_BUSY_MS)
+            if self._write_ahead:
+                connection.pragma("journal_mode", "wal")
+                connection.pragma("wal_autocheckpoint", _LOG_AT_MOST)
+            # FULL: a commit is on the disk before it is acknowledged. NORMAL: a loss of power may undo the last ones.
+            connection.pragma("synchronous", 2 if self._durable else 1)
+            connection.pragma("foreign_keys", 1)
+        except apsw.Error as error:
+            raise translated(error, self.path, connection) from error
         return connection
 
     # -- forks ---------------------------------------------------------------------------------------------------------
@@ -188,8 +194,9 @@ class Connections:
         self._watch_lock = threading.Lock()
 
 
-def translated(error: Exception, path: str) -> Exception:
+def translated(error: Exception, path: str, connection: apsw.Connection | None = None) -> Exception:
     """Give what a caller can understand of SQLite's errors."""
+    code = connection.system_errno if connection is not None and isinstance(error, apsw.IOError) else 0
     is_header = isinstance(error, apsw.ReadOnlyError) and os.access(path, os.W_OK)  # it names a format to come
     if isinstance(error, _DAMAGE) or is_header:
         reason = str(error).replace("not an error", "it cannot be copied")
@@ -197,15 +204,17 @@ def translated(error: Exception, path: str) -> Exception:
             f"the catalog {path} is damaged ({reason}); `monailabel-datastore check --repair` on its folder "
             "sets it aside and keeps all of it that can be read"
         )
-    if isinstance(error, apsw.FullError):
+    if isinstance(error, apsw.FullError) or code in _NO_SPACE:
         return OSError(
-            errno.ENOSPC,
+            code or errno.ENOSPC,
             "no space left on the catalog's disk; make room, or open the datastore read-only to look at it",
             path,
         )
     if isinstance(error, apsw.ReadOnlyError):
         return PermissionError(errno.EACCES, "the catalog cannot be written", path)
-    if isinstance(error, (apsw.IOError, apsw.CantOpenError, apsw.BusyError)):
+    if isinstance(error, apsw.BusyError):
+        return OSError(errno.EBUSY, "another program holds the catalog for a minute already; try again", path)
+    if isinstance(error, (apsw.IOError, apsw.CantOpenError)):
         return OSError(errno.EIO, f"the catalog cannot be read or written ({error})", path)
     return error
 

@@ -376,6 +376,10 @@ FROM event WHERE seq > :after ORDER BY seq LIMIT :limit;
 SELECT seq, time, actor, authenticated, action, image_id, tag, version, before, after, content
 FROM event INDEXED BY event_of_item WHERE image_id = :image_id AND seq > :after ORDER BY seq LIMIT :limit;
 
+-- name: said
+-- What the events of an item said, in order.
+SELECT content FROM event INDEXED BY event_of_item WHERE image_id = :image_id AND tag = :tag ORDER BY seq;
+
 -- name: last_info
 -- The last info that a version of an item had.
 SELECT content FROM event

@@ -79,6 +79,13 @@ class Transaction:
         row: tuple[Any, ...] | None = self._get("version", item=item, number=number)
         return row
 
+    def said(self, image_id: str, tag: str) -> list[dict[str, Any]] | None:
+        """Give every info that the events of an item told; None if there are no events of it."""
+        rows = self._all("said", image_id=image_id, tag=tag)
+        contents = [json.loads(content) for (content,) in rows if content]
+        infos = (content.get(which) for content in contents for which in ("old", "new"))
+        return [info for info in infos if isinstance(info, dict)] if rows else None
+
     # -- writing -------------------------------------------------------------------------------------------------------
 
     def set_setting(self, name: str, value: str) -> None:

@@ -22,6 +22,7 @@ from monailabel.datastore.pictures import Pictures
 from monailabel.datastore.remembering import text_of
 from monailabel.files.folder import Staged, digest
 from monailabel.files.looks import look
+from monailabel.files.sharing import sync_file
 from monailabel.interfaces.datastore import DefaultLabelTag
 from monailabel.interfaces.exception import (
     ConflictException,
@@ -169,6 +170,7 @@ class Beyond(Finding, Pictures):
         if seen is None:
             raise InvalidInputException(f"{path!r} refused: it is no regular file")
         sha256, _ = digest(path)
+        sync_file(path)
         with self._change() as edit:
             if tag:
                 edit.image(image_id)

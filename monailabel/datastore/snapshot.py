@@ -10,23 +10,20 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING
 
-from monailabel import naming
 from monailabel.catalog.sqlite import SqliteCatalog
-from monailabel.datastore.edit import Edit
 from monailabel.datastore.objects import whole, with_refused
 from monailabel.files.locking import FolderLock
-from monailabel.files.looks import complete, look
-from monailabel.files.sharing import share_with_group
-from monailabel.interfaces.exception import ConflictException, DamagedDatastoreException, InvalidInputException
-from monailabel.models import IMAGE, State, plain
+from monailabel.files.sharing import share_with_group, sync_folder
+from monailabel.interfaces.exception import DamagedDatastoreException
 
 if TYPE_CHECKING:
-    from monailabel.documents import DataModel, LocalDatastoreModel
+    from monailabel.documents import LocalDatastoreModel
 
 logger = logging.getLogger(__name__)
 
@@ -46,11 +43,15 @@ class Written:
 
     seq: int
     signature: tuple[int, int, int]  # size in bytes, time in nanoseconds, inode
+    is_durable: bool  # document, copy and note were synced
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """A document that another program changed, the one that we wrote last, and how the file looked."""
+    """A document that another program changed, the one that we wrote last, and how the file looked.
+
+    The base is None where nobody knows any more what we wrote: the document may then be an older one of ours.
+    """
 
     theirs: "LocalDatastoreModel"
     base: "LocalDatastoreModel | None"
@@ -113,6 +114,11 @@ class Snapshot:
         written = self._written()
         return written is None or written.seq < self._catalog.last_event() or signature(self.path) is None
 
+    def is_durable(self) -> bool:
+        """Tell whether a power loss would leave the document as it is."""
+        written = self._written()
+        return written is not None and written.is_durable
+
     def damaged(self) -> list[str]:
         """Give those of the document and the copy of it that are not as we wrote them, though nobody edited them."""
         with tempfile.TemporaryDirectory(prefix="monailabel-") as folder:
@@ -141,15 +147,15 @@ class Snapshot:
                 elif there is not None and (written is None or there != written.signature):
                     if self._read_base(there) != _read(self.path):
                         raise EditedElsewhere(self.path)
-                elif there is not None and written is not None and written.seq >= seq:
+                elif there and written and written.seq >= seq and (written.is_durable or not durable):
                     return
-                self._put(fresh, self._next)
+                self._put(fresh, self._next, durable=durable)
                 with self._temporary(self.path) as copy:
                     with open(self._next, "rb") as ours, open(copy, "xb") as theirs:
                         shutil.copyfileobj(ours, theirs, _PIECE)
                     self._put(copy, self.path, durable=durable)
                 os.replace(self._next, self._base)
-                self._take_note(seq)
+                self._take_note(seq, durable=durable)
         self.cost = time.monotonic() - begin
 
     def _write_into(self, path: str) -> int:
@@ -167,15 +173,19 @@ class Snapshot:
         with suppress(FileNotFoundError):
             os.unlink(self._next)
 
-    def _take_note(self, seq: int) -> None:
-        facts = signature(self.path)
-        self._replace(self._note, json.dumps([self._identity, seq, *(facts or ())]).encode())
+    def _take_note(self, seq: int, *, durable: bool = False) -> None:
+        """Note how the document looks that we wrote; `durable` where what the note speaks of was synced."""
+        if durable:
+            sync_folder(os.path.dirname(self.path))
+            sync_folder(os.path.dirname(self._base))
+        note = [self._identity, seq, *(signature(self.path) or ()), _boot(), durable]
+        self._replace(self._note, json.dumps(note).encode(), durable=durable)
 
-    def _replace(self, path: str, data: bytes) -> None:
+    def _replace(self, path: str, data: bytes, *, durable: bool = False) -> None:
         with self._temporary(path) as fresh:
             with open(fresh, "xb") as file:
                 file.write(data)
-            self._put(fresh, path)
+            self._put(fresh, path, durable=durable)
 
     @contextmanager
     def _temporary(self, path: str) -> Iterator[str]:
@@ -272,7 +282,7 @@ class Snapshot:
             return None
 
     def _read_base(self, there: tuple[int, int, int] | None) -> bytes | None:
-        """Give what we wrote last into the document that looks like this; None if we never did.
+        """Give what we wrote last into the document that looks like this; None if we never did, or cannot know.
 
         A writer that died between the document and its copy leaves both copies: the newer one belongs to the document
         if that is another file than the one noted.
@@ -285,10 +295,14 @@ class Snapshot:
 
     def _written(self) -> Written | None:
         try:
-            identity, seq, size, mtime_ns, inode = json.loads(_read(self._note) or b"")
-            return Written(seq, (size, mtime_ns, inode)) if identity == self._identity else None
+            identity, seq, size, mtime_ns, inode, boot, durable = json.loads(_read(self._note) or b"")
         except (ValueError, TypeError):
             return None
+        assert self._catalog is not None
+        # After a power loss document, copy and note may be of any age, and lack bytes, unless they were synced; and
+        # what was synced holds only where no newer one can have been written since.
+        holds = boot == _boot() or (durable and seq >= self._catalog.last_event())
+        return Written(seq, (size, mtime_ns, inode), durable) if identity == self._identity and holds else None
 
 
 def parse(data: bytes, path: str) -> "LocalDatastoreModel":
@@ -334,99 +348,19 @@ def signature(path: str) -> tuple[int, int, int] | None:
     return facts.st_size, facts.st_mtime_ns, facts.st_ino
 
 
+@cache
+def _boot() -> str:
+    """Give what tells this run of the machine from others; where the system has no such thing, this process."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+            return file.read().strip().decode()
+    except OSError:
+        return secrets.token_hex(16)
+
+
 def _read(path: str) -> bytes | None:
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
             return file.read() if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
     except FileNotFoundError:
         return None
-
-
-# -- merging -----------------------------------------------------------------------------------------------------------
-
-
-def merge(edit: Edit, theirs: "LocalDatastoreModel", base: "LocalDatastoreModel | None", *, theirs_win: bool) -> None:
-    """Take in what another program changed in the document: three-way, against what we wrote last.
-
-    Absence there deletes nothing. `theirs_win` decides where there is no base to compare with.
-    """
-    for name in ("name", "description"):
-        value = plain({name: getattr(theirs, name)}, lenient=True)[name]
-        if (value != getattr(base, name)) if base else theirs_win:
-            edit.set(name, value)
-    refused = []
-    theirs_win = theirs_win or base is not None  # what the base does not have is new with them
-    for image_id, entry in theirs.objects.items():
-        before = base.objects.get(image_id) if base else None
-        if trouble := _refusal(naming.image_id, image_id, entry.image.ext):
-            refused.append((image_id, IMAGE, entry.model_dump(), trouble))
-            continue
-        _merge_file(edit, image_id, IMAGE, entry.image, before.image if before else None, theirs_win)
-        for tag, label in entry.labels.items():
-            if trouble := _refusal(naming.tag, tag, label.ext):
-                refused.append((image_id, tag, label.model_dump(), trouble))
-            else:
-                _merge_file(edit, image_id, tag, label, before.labels.get(tag) if before else None, theirs_win)
-    if refused:
-        _keep_refused(edit, refused)
-
-
-def _refusal(check: Callable[[str], str], name: str, ext: str) -> str:
-    """Say why a name in a document may not reach a file, `""` if it may."""
-    try:
-        check(name)
-        naming.extension(ext)
-    except InvalidInputException as error:
-        return str(error)
-    return ""
-
-
-def _keep_refused(edit: Edit, refused: list[tuple[str, str, dict[str, Any], str]]) -> None:
-    """Keep what the document says of unsafe names, for the document alone."""
-    known = json.loads(edit.rows.settings().get("refused", "{}"))
-    for image_id, tag, entry, trouble in refused:
-        logger.warning("%s; it is kept in the document only", trouble)
-        known[json.dumps([image_id, tag])] = plain(entry, lenient=True)
-    edit.rows.set_setting("refused", json.dumps(known))
-
-
-def _merge_file(
-    edit: Edit, image_id: str, tag: str, theirs: "DataModel", base: "DataModel | None", theirs_win: bool
-) -> None:
-    info = plain(theirs.info, f"info of {image_id!r}", lenient=True)
-    item = edit.rows.item(image_id, tag)
-    if item is None or item.state is State.REMOVED:
-        if item is None or (base is None and theirs_win):  # else they have not heard yet that it was removed here
-            _take(edit, image_id, tag, theirs.ext, info)
-        return
-    merged = {**item.info, **_news(info, base, item.info, theirs_win)}
-    other = theirs.ext != item.ext and (base is None or theirs.ext != base.ext)
-    if other and _take(edit, image_id, tag, theirs.ext, merged, only_if_there=True):
-        return
-    if merged != item.info:
-        edit.inform(item, merged)
-
-
-def _news(theirs: dict[str, Any], base: "DataModel | None", ours: dict[str, Any], theirs_win: bool) -> dict[str, Any]:
-    """Give what they changed since the base; without one, what we do not have, or all of it if they win."""
-    if base is None:
-        return theirs if theirs_win else {k: v for k, v in theirs.items() if k not in ours}
-    before = plain(base.info, lenient=True)
-    return {k: v for k, v in theirs.items() if k not in before or before[k] != v}
-
-
-def _take(edit: Edit, image_id: str, tag: str, ext: str, info: dict[str, Any], *, only_if_there: bool = False) -> bool:
-    """Take in a file that the document speaks of, else its info alone; tell whether the file was there."""
-    try:
-        path = edit.path(image_id, tag, ext)
-        edit.check_namesake(image_id, tag, ext)
-    except (ConflictException, InvalidInputException) as error:
-        logger.warning("%s", error)
-        return False
-    seen = look(path)
-    if seen is not None and complete({path: seen}):
-        edit.find(edit.rows.item(image_id, tag), image_id, tag, ext, seen, info)
-        return True
-    if not only_if_there:
-        edit.expect(image_id, tag, ext, info)
-    return False

@@ -22,10 +22,11 @@ from monailabel.datastore.edit import Edit, visible_name
 from monailabel.datastore.erasing import SHOWN, Erasing
 from monailabel.datastore.finder import INDEX, Finder
 from monailabel.datastore.head import HeadFile
+from monailabel.datastore.merge import merge
 from monailabel.datastore.rebuilding import CATALOG, SETTINGS, behind, needs_rebuilding, opened, rebuild
 from monailabel.datastore.reconciling import pending, reconcile, reconciled
 from monailabel.datastore.scan import Progress, Scan
-from monailabel.datastore.snapshot import DESCRIPTION, NAME, EditedElsewhere, Snapshot, merge
+from monailabel.datastore.snapshot import DESCRIPTION, NAME, EditedElsewhere, Snapshot
 from monailabel.datastore.sparing import Spare
 from monailabel.datastore.stamps import Stamps
 from monailabel.files import disk
@@ -300,12 +301,11 @@ class Store:
     def _take_in_document(self) -> None:
         if not self.snapshot.is_edited():
             return
-        first = self.catalog.last_event() == 0 or self._after_loss
         try:
             with self.changes.begin(UNKNOWN) as edit:
                 news = self.snapshot.news()
                 if news is not None:
-                    merge(edit, news.theirs, news.base, theirs_win=first)
+                    merge(edit, news.theirs, news.base)
         except DamagedDatastoreException:
             if not self.private:
                 self.snapshot.set_aside()
@@ -376,7 +376,8 @@ class Store:
         self._tell_head("closed")
 
     def _finish_snapshot(self) -> None:
-        if self.snapshot.cost < _CLOSE_SECONDS and self.snapshot.is_stale():
+        late = self.snapshot.is_stale() or not self.snapshot.is_durable()
+        if late and self.snapshot.cost < _CLOSE_SECONDS:
             self.write_snapshot(durable=True)
 
     def _finish_stamps(self) -> None:

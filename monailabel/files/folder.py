@@ -84,9 +84,9 @@ class Staged:
             self._file = None
 
     def discard(self) -> None:
-        """Remove the file, unless a change took it over."""
+        """Remove the file, unless a change took it over; one that cannot be removed goes at the next opening."""
         if not self.taken:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 os.unlink(self.path)
         self.release()
 
@@ -209,9 +209,12 @@ class Folder:
         source, target = self.staged_path(token), self.path(name)
         out = source + ".out"
         if again and not self.waits(token, inode, sha256):
-            with suppress(FileNotFoundError):  # an exchange that was cut short left what came out
+            try:  # an exchange that was cut short left what came out
                 os.rename(source, out)
+            except FileNotFoundError:
+                self._check_there()
             return None
+        self._check_there()
         make_folder(os.path.dirname(target), like=self.root)
         while True:
             try:
@@ -229,13 +232,17 @@ class Folder:
         out = self.staged_path(token) + ".out"
         if again and (os.path.lexists(out) or self._kept(token)):
             return  # done before; what lies there now is somebody's new file
-        with suppress(FileNotFoundError):
+        try:
             os.rename(self.path(name), out)
+        except FileNotFoundError:
+            self._check_there()
 
     def set_aside(self, token: str) -> None:
         """Have a staged file kept without ever showing it. Does no harm twice."""
-        with suppress(FileNotFoundError):
+        try:
             os.rename(self.staged_path(token), self.staged_path(token) + ".out")
+        except FileNotFoundError:
+            self._check_there()
 
     def keep(self, token: str, *, again: bool = True) -> Came | None:
         """Move what came out into the history, under its own hash; None if nothing came out."""
@@ -243,6 +250,7 @@ class Folder:
         try:
             facts = os.lstat(source)
         except FileNotFoundError:
+            self._check_there()
             return self._kept(token) if again else None
         if stat.S_ISLNK(facts.st_mode):
             target = self._kept_path(token, LINK)
@@ -256,6 +264,11 @@ class Folder:
         refuse_link(os.path.dirname(target))
         os.rename(source, target)
         return Came(token, sha256, size)
+
+    def _check_there(self) -> None:
+        """Raise FileNotFoundError where not a file is missing, but the disk: a mount that is gone comes back."""
+        if not os.path.isdir(self.staging):
+            raise FileNotFoundError(errno.ENOENT, "the disk is gone, or the folder was moved", self.staging)
 
     def _kept(self, token: str) -> Came | None:
         for entry in _entries(os.path.join(self.history, token[:2])):

@@ -71,6 +71,16 @@ def sync_disk(path: str) -> bool:
     return True
 
 
+def sync_file(path: str) -> None:
+    """Make durable what another program wrote: a file's bytes, and the entry that leads to it."""
+    fd = os.open(path, os.O_RDONLY if hasattr(os, "O_DIRECTORY") else os.O_RDWR)  # Windows syncs only what it may write
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    sync_folder(os.path.dirname(path))
+
+
 def make_folder(path: str, like: str) -> None:
     """Make a folder, and those that lead to it, as usable for the group as another; an existing one is left alone."""
     if os.path.isdir(path):

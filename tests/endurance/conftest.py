@@ -1,7 +1,6 @@
 """What the endurance tests share: workers that can be killed, and the comparison of a datastore with their journals."""
 
 import copy
-import hashlib
 import json
 import os
 import signal
@@ -16,9 +15,7 @@ from typing import Any
 import pytest
 
 from monailabel.datastore.local import LocalDatastore
-
-Change = dict[str, Any]
-State = dict[tuple[str, str], Any]  # (image, tag): extension, checksum and info; an image itself has the tag ""
+from tests.endurance.judging import Change, State, make, observed, view
 
 
 class Nursery:
@@ -119,23 +116,6 @@ def step_by_step() -> Callable[[State, Change], State]:
     return after
 
 
-def make(state: State, change: Change) -> None:
-    """Make a change to a state as the datastore should make it to itself."""
-    kind, key = change["kind"], (change.get("image", ""), change.get("tag", ""))
-    if kind in ("add_image", "save_label"):
-        info = copy.deepcopy(change["info"])
-        state[key] = {"ext": change["name"], "sha256": info["sha256"], "info": info}
-    elif kind == "remove_image":
-        for other in [k for k in state if k[0] == key[0]]:
-            del state[other]
-    elif kind == "remove_label":
-        state.pop(key, None)
-    elif kind == "set_description":
-        state["", ""] = change["text"]
-    else:
-        state[key]["info"].update(change["info"])
-
-
 @pytest.fixture
 def replay() -> Callable[..., tuple[State, Change | None]]:
     """Give the function that tells the state a journal acknowledges, and the change it leaves open."""
@@ -155,30 +135,6 @@ def replay() -> Callable[..., tuple[State, Change | None]]:
     return run
 
 
-def view(store: LocalDatastore) -> State:
-    """Read the whole of a datastore through its methods: extensions, checksums of the bytes, infos."""
-    state: State = {("", ""): store.description()}
-    for image in store.list_images():
-        info = store.get_image_info(image)
-        del info["path"]
-        with store.open_image(image) as file:
-            state[image, ""] = facts(image, file, info)
-        for tag in store.get_labels_by_image_id(image):
-            with store.open_label(image, tag) as file:
-                state[image, tag] = facts(image, file, store.get_label_info(image, tag))
-    return state
-
-
-def facts(image: str, file: Any, info: dict[str, Any]) -> dict[str, Any]:
-    """Tell of one opened file what the journals know; its figures must agree with its bytes."""
-    with open(file.fd, "rb", closefd=False) as opened:
-        data = opened.read()
-    checksum = hashlib.sha256(data).hexdigest()
-    assert file.sha256 in (None, checksum) and file.size == len(data), f"{file.name}: figures of another version"
-    assert info.pop("name") == file.name and type(info.pop("ts")) is int
-    return {"ext": file.name.removeprefix(image), "sha256": checksum, "info": info}
-
-
 @pytest.fixture
 def look() -> Callable[[LocalDatastore], State]:
     """Give the function that reads a datastore through its methods."""
@@ -188,48 +144,4 @@ def look() -> Callable[[LocalDatastore], State]:
 @pytest.fixture
 def observe() -> Callable[..., State]:
     """Give the function that opens a folder and reads it three times: catalog, files and document must agree."""
-
-    def run(folder: Path, foreign: tuple[str, ...] = ()) -> State:
-        with LocalDatastore(str(folder)) as store:
-            if foreign:
-                store.refresh()
-            state, document = view(store), store.json()
-        files = {relative(key, entry["ext"]): entry["sha256"] for key, entry in state.items() if key != ("", "")}
-        lying = visible(folder)
-        for name in [n for n in lying if n.split("/")[-1].startswith(foreign or "\0") and n not in files]:
-            assert name.startswith("labels/"), f"{name} lies in the folder and is not listed"
-            del lying[name]  # another program's label without an image
-        assert lying == files, f"files that differ: {lying.items() ^ files.items()}"
-        written = json.loads((folder / "datastore_v2.json").read_bytes())
-        assert written == document
-        assert told(written) == {k: v if k == ("", "") else (v["ext"], v["info"]) for k, v in state.items()}
-        return state
-
-    return run
-
-
-def relative(key: tuple[str, str], extension: str) -> str:
-    """Give the place of a file in the datastore's folder."""
-    image, tag = key
-    return f"labels/{tag}/{image}{extension}" if tag else f"{image}{extension}"
-
-
-def visible(folder: Path) -> dict[str, str]:
-    """Give the checksums of the files that people see in the folder, the document left out."""
-    places = [folder, *(p for p in (folder / "labels").iterdir() if p.is_dir())]
-    files = [f for p in places for f in p.iterdir() if f.is_file() and not f.name.startswith(".")]
-    return {
-        str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest()
-        for f in files
-        if f.name != "datastore_v2.json"
-    }
-
-
-def told(document: dict[str, Any]) -> State:
-    """Give what a document tells of each file: extension and info."""
-    state: State = {("", ""): document["description"]}
-    for image, entry in document["objects"].items():
-        for tag, file in {"": entry["image"], **entry["labels"]}.items():
-            info = {k: v for k, v in file["info"].items() if k not in ("ts", "name")}
-            state[image, tag] = (file["ext"], info)
-    return state
+    return observed

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import traceback
+from importlib import import_module
 from typing import Any
 
 import workers
@@ -31,7 +32,8 @@ def work(task: str, arguments: dict[str, Any]) -> None:
     try:
         os.dup2(os.open(os.devnull, os.O_RDWR), 0)
         os.dup2(2, 1)
-        getattr(workers, task)(**arguments)
+        module, _, name = task.rpartition(".")
+        getattr(import_module(f"tests.endurance.{module}") if module else workers, name)(**arguments)
         status = 0
     except BaseException:
         traceback.print_exc()

@@ -16,7 +16,7 @@ from typing import Any
 
 import monailabel.datastore.change as change_protocol
 from monailabel.datastore.local import LocalDatastore
-from monailabel.interfaces.exception import ImageNotFoundException, LabelNotFoundException
+from monailabel.interfaces.exception import ImageNotFoundException, LabelNotFoundException, VersionConflictException
 
 STEPS = ("", "stage", "commit", "publish", "done")
 SHARED_TAGS = ("final", "original", "version_1")
@@ -56,9 +56,40 @@ def apply(store: LocalDatastore, change: Change, scratch: Path) -> None:
         "remove_image": lambda: store.remove_image(image),
         "update_image_info": lambda: store.update_image_info(image, info),
         "update_label_info": lambda: store.update_label_info(image, tag, info),
+        "restore_label": lambda: store.restore_label(image, tag, change["version"]),
+        "restore_image": lambda: store.restore_image(image),
+        "add_images": lambda: store.add_images([brought(image, scratch) for image in change["of"]]),
+        "register": lambda: registered(store, image, change["name"], change["text"], info),
+        "prune": lambda: store.prune(keep=0, image_id=image, tag=tag),
+        "purge": lambda: store.remove_image(image, purge=True),
+        "conflict": lambda: refused(lambda: store.save_label(image, str(source), tag, info, if_match="another")),
         "set_description": lambda: store.set_description(change["text"]),
     }
     calls[change["kind"]]()
+
+
+def brought(change: Change, scratch: Path) -> tuple[str, str, dict[str, Any]]:
+    """Write what a change brings, and give it as `add_images` takes it."""
+    source = scratch / f"{os.getpid()}-{change['image']}{change['name']}"
+    source.write_text(change["mark"] * change["times"])
+    return change["image"], str(source), change["info"]
+
+
+def registered(store: LocalDatastore, image: str, name: str, text: str, info: dict[str, Any]) -> None:
+    """Put a file into the folder as other programs do, and add it where it lies."""
+    path = Path(store.path) / f"{image}{name}"
+    with open(path, "w") as file:
+        file.write(text)
+    store.add_image(image, str(path), info)
+
+
+def refused(save: Callable[[], object]) -> None:
+    """Save what must be refused for its version, and kept nevertheless."""
+    try:
+        save()
+    except VersionConflictException:
+        return
+    raise AssertionError("what was made for another version was saved")
 
 
 def die(folder: str, change: Change, step: str, scratch: str) -> None:

@@ -5,12 +5,14 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from monailabel.datastore import snapshot
 from monailabel.datastore.local import LocalDatastore
 from monailabel.interfaces.exception import DamagedDatastoreException, ImageNotFoundException, MONAILabelException
 
@@ -114,6 +116,35 @@ def test_an_edit_is_not_overwritten_by_the_next_change(store: LocalDatastore, fo
     store.refresh()
     store.close()
     assert read(folder)["objects"]["b"]["image"]["info"]["there"] == 2 and "c" in read(folder)["objects"]
+
+
+@pytest.mark.parametrize("edited", [False, True], ids=["untouched", "edited"])
+@pytest.mark.parametrize("names", [("datastore_v2.json",), ("datastore_v2.json", ".monailabel/snapshot.json")])
+def test_an_older_document_after_a_power_loss_undoes_nothing(
+    store: LocalDatastore,
+    folder: Path,
+    open_store: Open,
+    monkeypatch: pytest.MonkeyPatch,
+    names: tuple[str, ...],
+    edited: bool,
+) -> None:
+    """What a disk brings back of an older document is no edit; what somebody wrote into that document is one."""
+    older, later = {name: (folder / name).read_bytes() for name in names}, folder.with_name("later")
+    store.update_image_info("a", {"modality": "MR"})
+    store.set_description("newer")
+    store.remove_label("a", "original")
+    shutil.copytree(folder, later)
+    for name, data in older.items():
+        (later / name).write_bytes(data)
+    if edited:
+        content = read(later)
+        content["objects"]["b"]["image"]["info"]["there"] = 2
+        write_in_place(later, content)
+    monkeypatch.setattr(snapshot, "_boot", lambda: "the machine was started again")
+    with open_store(later) as again:
+        assert (again.get_image_info("a")["modality"], again.description()) == ("MR", "newer")
+        assert again.get_labels_by_image_id("a") == {"final": "a"}
+        assert again.get_image_info("b").get("there") == (2 if edited else None)
 
 
 def test_of_two_values_both_are_in_the_events(store: LocalDatastore, folder: Path) -> None:
