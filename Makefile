@@ -12,6 +12,7 @@ BIN     := $(VENV)/bin
 PIP     := $(BIN)/python -m pip --disable-pip-version-check
 MONAI   := build/monailabel-0.8.5
 NEEDS   := tests/compatibility/requirements.txt
+VIEWER  := $(shell find viewer -name node_modules -prune -o -type f -print) # the install builds it when it changed
 # The seconds that each part of the tests may take before it is ended: together the quarter of an hour that CI grants.
 # On a slow machine: make test UNIT= COMPAT= ENDURE= BROWSER=
 UNIT    ?= --session-timeout=240
@@ -78,7 +79,7 @@ $(VENV)/.made:
 	$(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
-$(VENV)/.runs: $(VENV)/.made pyproject.toml
+$(VENV)/.runs: $(VENV)/.made pyproject.toml hatch_build.py $(VIEWER)
 	$(PIP) install --quiet --editable .
 	@touch $@
 

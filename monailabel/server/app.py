@@ -22,6 +22,7 @@ from monailabel.server import (
     pages,
     pictures,
     session,
+    ui,
 )
 from monailabel.server.answers import Json
 from monailabel.server.feed import Feed
@@ -66,7 +67,7 @@ def create_app(settings: Settings, store: LocalDatastore | None = None) -> FastA
     app.state.lender = Lender()
     app.state.renders = pictures.Renders()
     errors.install(app)
-    for part in (pages, info, datastore, history, images, events, pictures, activelearning, session, login):
+    for part in (ui, pages, info, datastore, history, images, events, pictures, activelearning, session, login):
         app.include_router(part.router)
     if settings.cors_origins:
         app.add_middleware(

@@ -271,11 +271,17 @@ async def label_info(label: Label, tag: Tag, request: Request, store: Store) -> 
 
 @router.put("/datastore/updatelabelinfo", deprecated=True, openapi_extra=_INFO_BODY, responses=_MERGED)
 @router.put("/datastore/label/info", openapi_extra=_INFO_BODY, responses=_MERGED)
-async def update_label_info(label: Label, tag: Tag, request: Request, store: Store, limits: Limits) -> Json:
-    """Merge into what is known of a label; the field may be named `params` too."""
+async def update_label_info(
+    label: Label, tag: Tag, request: Request, store: Store, limits: Limits, client_id: Client = None
+) -> Json:
+    """Merge into what is known of a label; the field may be named `params` too.
+
+    A `client_id` in the query says who makes the change; one in the field becomes the label's annotator as well.
+    """
     label = meant(store, request, "label", label)
     info = (await upload.form(request, limits)).document("info", "params")
-    await changed(store, info, partial(store.update_label_info, label, tag, info))
+    who = {"client_id": client_id} if client_id else info
+    await changed(store, who, partial(store.update_label_info, label, tag, info))
     return Json(None)
 
 

@@ -1,4 +1,4 @@
-"""The two pages for people: what is served here, and which addresses there are; nothing is loaded from elsewhere."""
+"""Two plain pages: which addresses there are, and what is served here; nothing is loaded from elsewhere."""
 
 import hashlib
 from base64 import b64encode
@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse
 
 import monailabel
-from monailabel.server.access import Store
+from monailabel.datastore.local import LocalDatastore
 from monailabel.server.answers import Routes
 
 router = Routes()
@@ -46,10 +46,8 @@ def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     return f"<table><tr>{heading}</tr>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>" if lines else ""
 
 
-@router.get("/", include_in_schema=False)
-@router.head("/", include_in_schema=False)
-async def root(store: Store) -> HTMLResponse:
-    """Show what is served here."""
+async def summary(store: LocalDatastore, notice: str) -> HTMLResponse:
+    """Make the page of what is served here, for an installation without the viewer."""
     status = await run_in_threadpool(store.status)
     rows = [("images", status["total"]), ("with a final label", status["completed"])]
     rows += [(f"labels: {tag}", count) for tag, count in status["label_tags"].items()]
@@ -62,7 +60,9 @@ async def root(store: Store) -> HTMLResponse:
         )
     )
     about = f"<p>{escape(store.description())}</p>{table((), rows)}<ul>{links}</ul>"
-    return page(store.name(), f"{about}<p>monailabel-datastore {monailabel.__version__}</p>")
+    return page(
+        store.name(), f"<p>{escape(notice)}</p>{about}<p>monailabel-datastore {monailabel.__version__}</p>"
+    )
 
 
 @router.get("/docs", include_in_schema=False)

@@ -1,11 +1,24 @@
-"""The two pages for people: they load nothing from elsewhere, run no script, and show every word as a word."""
+"""The plain pages: they load nothing from elsewhere, run no script, and show every word as a word."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import pytest
+
+from monailabel.server import ui
 from tests.unit.server.running import Server
 
 HOSTILE = '<img src=x onerror="alert(1)">'
+
+
+@pytest.fixture(autouse=True)
+def _without_viewer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Take the viewer away, in whose place the root then has a plain page."""
+    monkeypatch.setattr(ui, "BUILT", tmp_path / "nowhere")
+    ui.file.cache_clear()
+    yield
+    ui.file.cache_clear()
 
 
 def test_the_root_shows_what_is_served(server: Server) -> None:

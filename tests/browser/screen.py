@@ -1,0 +1,96 @@
+"""What a person does with the viewer's page, and what they see on it."""
+
+import io
+import re
+import time
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
+
+Colour = tuple[int, int, int]
+
+
+def shows(page: Page, images: list[str]) -> None:
+    """Wait until these cases, in this order, are what the list shows."""
+    found: list[str] = []
+    for _ in range(200):
+        entries = page.locator(".entry").evaluate_all(
+            "all => all.map(e => [Number(e.ariaPosInSet), e.querySelector('a')?.dataset.id ?? '…'])"
+        )
+        found = [name for _, name in sorted(entries)]
+        if found == images:
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"the list shows {found} instead of {images}")
+
+
+def tile(page: Page, image: str) -> Locator:
+    """Give the tile or line of a case."""
+    return page.locator(f'.entry a[data-id="{image}"]')
+
+
+def open_case(page: Page, image: str, query: str = "?view=axial") -> Locator:
+    """Go to a case and give its canvas with the volume; one plane alone is drawn fastest without a graphics card."""
+    page.goto(f"/ui/case/{image}{query}")
+    return drawn(page)
+
+
+def drawn(page: Page, count: int = 1) -> Locator:
+    """Give the canvas once the volume is drawn."""
+    canvas = page.locator("canvas[data-drawn=true]")
+    expect(canvas).to_have_count(count)
+    return canvas.first
+
+
+def labelled(page: Page) -> Locator:
+    """Give the canvas once the label is drawn over the volume."""
+    canvas = page.locator("canvas[data-label=true]").first
+    expect(canvas).to_be_visible()
+    return canvas
+
+
+def pixels(locator: Locator) -> np.ndarray[tuple[int, int, int], np.dtype[np.int16]]:
+    """Give the pixels of an element as they are on the screen: rows, columns, red green blue."""
+    return np.array(Image.open(io.BytesIO(locator.screenshot())).convert("RGB"), np.int16)
+
+
+def share(locator: Locator, colour: Colour, tolerance: int = 45) -> float:
+    """Give the share of an element's pixels that have a colour, through which the image shimmers."""
+    return float((np.abs(pixels(locator) - np.array(colour)) <= tolerance).all(axis=2).mean())
+
+
+def bright(locator: Locator) -> float:
+    """Give the share of an element's pixels that are not nearly black."""
+    return float((pixels(locator).max(axis=2) > 40).mean())
+
+
+def until(condition: Callable[[], bool], page: Page, seconds: float = 15) -> None:
+    """Wait until something about the pixels holds, which no selector tells."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return
+        page.wait_for_timeout(50)
+    page.screenshot(path="/tmp/w/viewer-until.png")
+    raise AssertionError(f"it did not come to pass: {condition}")
+
+
+def shade(value: int) -> Colour:
+    """Give the colour of a structure, as docs/http.md defines it."""
+    import colorsys
+
+    return tuple(round(255 * part) for part in colorsys.hsv_to_rgb((0.4 + value * 0.618034) % 1, 0.7, 1))  # type: ignore[return-value]
+
+
+def opacity(page: Page, value: float) -> None:
+    """Set how strong the label is."""
+    page.locator("input[name=opacity]").fill(str(value))
+
+
+def number(text: str | None) -> float:
+    """Read the number in a text such as `32.0 ml`."""
+    found = re.search(r"[\d.]+", text or "")
+    assert found, f"no number in {text!r}"
+    return float(found.group())

@@ -1,0 +1,242 @@
+"""A case: its volume with the label over it, its versions side by side or by what differs, whatever its format."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from tests.browser.cases import AFFINE, LEFT_BOX, RIGHT_BOX, SHAPE, VOXEL, Cases, ball, boxes
+from tests.browser.screen import bright, drawn, labelled, number, opacity, open_case, pixels, shade, share, until
+
+ADDED, REMOVED, RENAMED = (60, 220, 120), (255, 70, 160), (255, 190, 40)
+
+
+@pytest.mark.parametrize("image", ["mni152_t1", "anatomical", "functional", "example4d", "phantom_3"])
+def test_a_real_scan_is_drawn(image: str, page: Page) -> None:
+    """The canvas holds the volume in its planes."""
+    canvas = open_case(page, image, "")
+    until(lambda: bright(canvas) > 0.1, page)
+
+
+def test_the_label_is_drawn_over_the_image_in_its_colours(cases: Cases, page: Page) -> None:
+    """Each structure has its own colour, as strong as is wished, alone or with the others, filled or as an outline."""
+    cases.label(cases.image("coloured"))
+    open_case(page, "coloured")
+    canvas = labelled(page)
+    opacity(page, 1)
+    until(lambda: share(canvas, shade(1)) > 0.02 and share(canvas, shade(2)) > 0.02, page)
+    filled = share(canvas, shade(1))
+    page.get_by_role("button", name="left box").click()
+    until(lambda: share(canvas, shade(1)) > 0.02 and share(canvas, shade(2)) == 0, page)
+    page.get_by_role("button", name="left box").click()
+    until(lambda: share(canvas, shade(2)) > 0.02, page)
+    page.get_by_text("Outline").click()
+    until(lambda: 0 < share(canvas, shade(1)) < 0.7 * filled, page)
+    opacity(page, 0)
+    until(lambda: share(canvas, shade(1)) == share(canvas, shade(2)) == 0, page)
+    assert bright(canvas) > 0.1
+
+
+def test_how_much_there_is_of_a_structure_is_told(cases: Cases, page: Page) -> None:
+    """4000 voxels of 2 mm are 32 ml, under the name that the label's info gives."""
+    cases.label(cases.image("volumes"))
+    open_case(page, "volumes")
+    structure = page.locator(".structures li", has_text="right box")
+    expect(structure).to_contain_text("ml")
+    assert number(structure.locator("small").text_content()) == pytest.approx(4000 * VOXEL)
+
+
+def test_the_mouse_turns_the_3d_view(cases: Cases, page: Page) -> None:
+    """Dragging to the side shows another side of it."""
+    cases.label(cases.image("turned"))
+    open_case(page, "turned")
+    canvas = labelled(page)
+    page.get_by_role("button", name="3-D").click()
+    until(lambda: bright(canvas) > 0.05, page)
+    before = pixels(canvas)
+    box = canvas.bounding_box()
+    assert box
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 90, y + 20, steps=3)
+    page.mouse.up()
+    until(lambda: bool((np.abs(pixels(canvas) - before) > 30).mean() > 0.01), page)
+
+
+def test_each_plane_fills_the_view(cases: Cases, page: Page) -> None:
+    """Axial, coronal and sagittal are other pictures than all of them together, and than each other."""
+    cases.label(cases.image("planes"))
+    open_case(page, "planes", "")
+    canvas = labelled(page)
+    seen = [pixels(canvas)]
+    for plane in ("Axial", "Coronal", "Sagittal"):
+        page.get_by_role("button", name=plane).click()
+        until(lambda: all((np.abs(pixels(canvas) - other) > 30).mean() > 0.01 for other in seen), page)
+        seen.append(pixels(canvas))
+
+
+def test_the_window_brightens_and_darkens(cases: Cases, page: Page) -> None:
+    """The values that are black and white can be given, and taken back."""
+    cases.image("window")
+    canvas = open_case(page, "window")
+    until(lambda: bright(canvas) > 0.1, page)
+    before = bright(canvas)
+    page.get_by_label("window low").fill("190")
+    page.get_by_label("window high").fill("1000")
+    page.keyboard.press("Enter")
+    until(lambda: bright(canvas) < before / 3, page)
+    page.get_by_label("window again").click()
+    until(lambda: bright(canvas) > 0.9 * before, page)
+
+
+@pytest.fixture
+def changed(cases: Cases, request: pytest.FixtureRequest) -> str:
+    """Make a case whose label was changed: what was left is gone, what was right is called otherwise, more is behind."""
+    name = cases.image(request.node.name)
+    cases.label(name, boxes((LEFT_BOX, 1), (RIGHT_BOX, 2)), by="anna")
+    behind = (slice(8, 18), slice(32, 42), slice(8, 28))
+    cases.label(name, boxes((RIGHT_BOX, 3), (behind, 1)), by="ben")
+    return name
+
+
+def test_what_differs_between_two_versions_is_coloured(changed: str, page: Page) -> None:
+    """Added, removed and renamed voxels have a colour each, and are counted."""
+    open_case(page, changed)
+    page.locator("select[name=against]").select_option("final@1")
+    expect(page.locator(".changes")).to_have_attribute("data-ready", "true")
+    told = {
+        change: number(page.locator(f"[data-change={change}]").text_content())
+        for change in ("added", "removed", "renamed", "same")
+    }
+    assert told == pytest.approx({"added": 16, "removed": 32, "renamed": 32, "same": 0})
+    canvas = labelled(page)
+    until(lambda: all(share(canvas, colour, 60) > 0.003 for colour in (ADDED, REMOVED, RENAMED)), page)
+    assert "against=final%401" in page.url
+    page.reload()
+    until(lambda: share(labelled(page), REMOVED, 60) > 0.003, page)
+
+
+def test_labels_stand_side_by_side(cases: Cases, page: Page) -> None:
+    """Two tags, one picture each, with their names, and the cross at the same place."""
+    cases.image("beside")
+    cases.label("beside", boxes((LEFT_BOX, 1)))
+    cases.label("beside", boxes((RIGHT_BOX, 2)), tag="second")
+    page.goto("/ui/case/beside?view=axial&tag=final&against=second&how=beside")
+    drawn(page, 2)
+    first, other = page.locator("canvas[data-label=true]").nth(0), page.locator("canvas[data-label=true]").nth(1)
+    opacity(page, 1)
+    until(lambda: share(first, shade(1)) > 0.02 and share(other, shade(2)) > 0.02, page)
+    assert share(first, shade(2)) == share(other, shade(1)) == 0
+    expect(page.locator("figcaption")).to_have_text(["final", "second"])
+
+
+def test_an_earlier_version_is_shown_and_brought_back(changed: str, cases: Cases, page: Page) -> None:
+    """Each version says who made it; bringing one back makes a new version of it, under one's own name."""
+    open_case(page, changed)
+    labelled(page)
+    expect(page.locator(".versions li")).to_have_count(2)
+    page.locator(".versions li", has_text="anna").locator("button.version").click()
+    page.wait_for_url("**version=1**")
+    opacity(page, 1)
+    until(lambda: share(labelled(page), shade(2)) > 0.02, page)
+    expect(page.locator(".review .hint")).to_contain_text("earlier version")
+    page.locator(".versions li", has_text="anna").get_by_title("Make this version").click()
+    expect(page.locator(".versions li")).to_have_count(3)
+    newest = cases.server.store.label_versions(changed, "final")[-1]
+    assert (newest["version"], newest["actor"], newest["current"]) == (3, "rita", True)
+
+
+def test_a_label_made_for_another_version_of_the_image_is_told(cases: Cases, page: Page) -> None:
+    """Whoever replaces the image leaves labels that may not fit."""
+    cases.label(cases.image("replaced"))
+    page.goto("/ui/case/replaced")
+    expect(page.locator(".versions")).to_be_visible()
+    expect(page.locator(".warning")).to_have_count(0)
+    cases.image("replaced", 255 - ball())
+    expect(page.locator(".warning")).to_contain_text("made for version 1 of the image, which is at version 2")
+
+
+def test_a_label_that_somebody_saves_is_drawn_by_itself(cases: Cases, page: Page) -> None:
+    """The picture of an open case changes with its label."""
+    cases.image("alive")
+    open_case(page, "alive")
+    cases.label("alive", boxes((LEFT_BOX, 5)))
+    canvas = labelled(page)
+    opacity(page, 1)
+    until(lambda: share(canvas, shade(5)) > 0.02, page)
+
+
+def test_a_file_that_is_dropped_becomes_a_label(cases: Cases, page: Page) -> None:
+    """It is saved under the tag that is asked for, by whoever works there."""
+    cases.image("taken")
+    open_case(page, "taken")
+    data = cases.nifti(boxes((LEFT_BOX, 4)))
+    page.locator("input[type=file]").set_input_files({"name": "mine.nii.gz", "mimeType": "", "buffer": data})
+    page.locator("dialog input[name=tag]").fill("third")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".tags button")).to_have_text(["third"])
+    assert cases.label_info("taken", "third")["client_id"] == "rita"
+
+
+def test_a_photograph_is_shown_as_a_picture(cases: Cases, page: Page) -> None:
+    """PNG, JPEG and TIFF."""
+    for kind in ("png", "jpeg", "tiff"):
+        file = io.BytesIO()
+        Image.new("RGB", (64, 48), (200, 30, 30)).save(file, kind)
+        cases.file(f"photo_{kind}", f"photo.{kind.replace('tiff', 'tif').replace('jpeg', 'jpg')}", file.getvalue())
+        page.goto(f"/ui/case/photo_{kind}")
+        picture = page.locator(".stage.flat img")
+        expect(picture).to_be_visible()
+        until(lambda shown=picture: share(shown, (200, 30, 30), 30) > 0.5, page)  # type: ignore[misc]
+
+
+def test_what_cannot_be_drawn_can_be_downloaded(cases: Cases, page: Page) -> None:
+    """There is a reason in a sentence, and the file itself."""
+    cases.file("slide", "slide.svs", b"nothing that anybody could draw")
+    page.goto("/ui/case/slide")
+    expect(page.locator(".stage.nothing")).to_contain_text("No picture of this one")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the file").click()
+    assert download.value.path().read_bytes() == b"nothing that anybody could draw"
+
+
+def test_a_volume_too_large_for_a_browser_comes_at_a_lower_resolution(cases: Cases, page: Page) -> None:
+    """That is said, and all of it can be had; the label comes along at the same resolution."""
+    voxels = np.zeros((300, 30, 20), np.uint8)
+    voxels[40:260, 5:25, 4:16] = 200
+    cases.image("long", voxels)
+    cases.label("long", (voxels > 0).astype(np.uint8), names=("bar",))
+    open_case(page, "long")
+    canvas = labelled(page)
+    expect(page.locator(".remarks")).to_contain_text("300 × 30 × 20 voxels are much")
+    opacity(page, 1)
+    until(lambda: share(canvas, shade(1)) > 0.01, page)
+    page.get_by_role("button", name="Load all of it").click()
+    expect(page.locator(".remarks p")).to_have_count(0)
+    until(lambda: share(labelled(page), shade(1)) > 0.01, page)
+    structure = page.locator(".structures li small")
+    expect(structure).to_contain_text(f"{round(220 * 20 * 12 * VOXEL)} ml")
+
+
+def test_a_case_that_is_not_there_is_told(page: Page) -> None:
+    """A link to something that was removed leads to a sentence and a way back."""
+    page.goto("/ui/case/nobody")
+    expect(page.locator(".empty")).to_contain_text("There is no case of that name")
+    page.get_by_role("link", name="Back to the library").click()
+    expect(page.locator(".entry").first).to_be_visible()
+
+
+def test_the_header_and_the_info_are_shown(cases: Cases, page: Page) -> None:
+    """Voxels, spacing, orientation, and whatever the info holds."""
+    cases.image("described", site="Lund")
+    page.goto("/ui/case/described")
+    about = page.locator(".about")
+    expect(about).to_contain_text(" × ".join(map(str, SHAPE)))
+    expect(about).to_contain_text("2 × 2 × 2 mm")
+    expect(about).to_contain_text("RAS")
+    about.locator("summary").click()
+    expect(about).to_contain_text("Lund")
+    assert AFFINE[0, 0] == 2

@@ -1,0 +1,221 @@
+"""The library: every case with a picture, found by searching, filtering and sorting, and always up to date."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.cases import Cases
+from tests.browser.conftest import LAPTOP, Watched
+from tests.browser.screen import shows, tile
+from tests.unit.server.running import Server, running
+
+SCANS = ("anatomical", "example4d", "functional", "reoriented_anat_moved", "mni152_t1")
+HOSTILE = '<img src=x onerror="alert(1)">'
+MANY = 3000
+
+
+@pytest.mark.parametrize("layout", ["grid", "table"])
+def test_every_case_is_there_with_its_picture(layout: str, page: Page) -> None:
+    """The real head, nibabel's scans and the phantoms: id, state and a picture that was really drawn."""
+    for image in (*SCANS, "phantom_1"):
+        page.goto(f"/ui/?layout={layout}&text={image}")
+        entry = tile(page, image)
+        expect(entry.locator(".thumbnail.there img")).to_be_visible()
+        assert entry.locator("img").evaluate("img => img.naturalWidth") >= 64
+    expect(tile(page, "phantom_1")).to_contain_text("anna")
+    expect(tile(page, "phantom_1")).to_contain_text("Labelled")
+
+
+def test_the_root_is_the_library_itself(page: Page) -> None:
+    """No redirect and no other page lies between the address of the server and the cases."""
+    answer = page.goto("/")
+    assert answer is not None
+    assert (answer.status, answer.request.redirected_from) == (200, None)
+    expect(tile(page, "anatomical")).to_be_visible()
+
+
+def test_searching_finds_while_typing(page: Page) -> None:
+    """The list narrows with the letters, says when there is nothing, and is a link that can be handed on."""
+    page.goto("/")
+    page.keyboard.press("/")
+    page.keyboard.type("phantom_")
+    expect(page.locator(".found")).to_have_text("5 cases found")
+    shows(page, [f"phantom_{n}" for n in range(1, 6)])
+    page.keyboard.type("nobody")
+    expect(page.locator(".empty")).to_contain_text("No case is like that")
+    page.goto("/ui/?text=phantom_3")
+    expect(page.locator("input[name=text]")).to_have_value("phantom_3")
+    shows(page, ["phantom_3"])
+
+
+@pytest.fixture(scope="module")
+def filtered(server: Server, tmp_path_factory: Any) -> Cases:
+    """Make cases that the filters tell apart."""
+    cases = Cases(server, tmp_path_factory.mktemp("filtered"))
+    for name, site in (("filter_a", "Lund"), ("filter_b", "Graz"), ("filter_c", "Graz"), ("filter_d", "Bern")):
+        cases.image(name, site=site, scanner={"field": 3})
+    cases.label("filter_b", by="berta", names=("spleen",))
+    cases.label("filter_c", by="carl", tag="second", names=("kidney",))
+    cases.label("filter_c", by="carl")
+    cases.label("filter_d", by="berta")
+    cases.review("filter_c", status="approved")
+    cases.review("filter_d", status="flagged", comment="blurred")
+    return cases
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("state", "Unlabelled", ["filter_a"]),
+        ("state", "Labelled", ["filter_b"]),
+        ("state", "Approved", ["filter_c"]),
+        ("state", "Flagged", ["filter_d"]),
+        ("tag", "second", ["filter_c"]),
+        ("annotator", "berta", ["filter_b", "filter_d"]),
+        ("structure", "spleen", ["filter_b"]),
+    ],
+)
+def test_a_filter_leaves_those_that_match(name: str, value: str, expected: list[str], filtered: Cases, page: Page) -> None:
+    """Whatever is chosen, exactly the cases of that kind stay; the address holds the choice; a reload keeps it."""
+    page.goto("/ui/?text=filter_")
+    shows(page, ["filter_a", "filter_b", "filter_c", "filter_d"])
+    if name == "state":
+        page.get_by_role("button", name=re.compile(f"^{value}")).click()
+    else:
+        page.locator(f"select[name={name}]").select_option(value)
+    expect(page.locator(".found")).to_have_text(f"{len(expected)} case{'s' * (len(expected) != 1)} found")
+    shows(page, expected)
+    assert f"{name}={value.lower()}" in page.url
+    page.reload()
+    shows(page, expected)
+
+
+def test_any_key_of_the_info_is_a_filter(filtered: Cases, page: Page) -> None:
+    """A key is chosen, its value typed; several of them all count; each can be taken away again."""
+    page.goto("/ui/?text=filter_")
+    page.locator("select[name=info-key]").select_option("site")
+    page.keyboard.type("Graz")
+    page.keyboard.press("Enter")
+    expect(page.locator(".found")).to_have_text("2 cases found")
+    shows(page, ["filter_b", "filter_c"])
+    page.get_by_role("button", name="site=Graz").click()
+    expect(page.locator(".found")).to_have_text("4 cases found")
+
+
+def test_each_order_is_the_servers(filtered: Cases, page: Page) -> None:
+    """By name, time, size, state and when it was added, in both directions."""
+    page.goto("/ui/?text=filter_")
+    choices = [o.get_attribute("value") or "" for o in page.locator("select[name=sort] option").all()]
+    assert {choice.lstrip("-") for choice in choices} == {"id", "time", "size", "state", "added"}
+    for choice in choices:
+        page.locator("select[name=sort]").select_option(choice)
+        expected = filtered.ids(text="filter_", sort=choice)
+        expect(page.locator(".entry a").first).to_have_attribute("data-id", expected[0])
+        shows(page, expected)
+    page.locator("select[name=sort]").select_option("-id")
+    expect(page.locator(".entry a").first).to_have_attribute("data-id", "filter_d")
+
+
+def test_a_label_that_somebody_saves_appears_by_itself(cases: Cases, page: Page) -> None:
+    """State, annotator and the counts at the top change without a reload."""
+    cases.image("news_a")
+    page.goto("/ui/?text=news_")
+    expect(tile(page, "news_a")).to_contain_text("Unlabelled")
+    before = page.locator(".measure.labelled").inner_text()
+    cases.label("news_a", by="nora")
+    expect(tile(page, "news_a")).to_contain_text("Labelled")
+    expect(tile(page, "news_a")).to_contain_text("nora")
+    expect(page.locator(".measure.labelled")).not_to_have_text(before)
+    cases.image("news_b")
+    expect(tile(page, "news_b")).to_be_visible()
+
+
+def test_words_of_others_stay_words(cases: Cases, page: Page) -> None:
+    """An id, a comment, an annotator, a structure and an info that are HTML are read, not obeyed."""
+    cases.image(HOSTILE, note=HOSTILE)
+    cases.label(HOSTILE, by=HOSTILE, names=(HOSTILE, "b"))
+    cases.review(HOSTILE, status="flagged", comment=HOSTILE, approvedBy=HOSTILE)
+    for layout in ("grid", "table"):
+        page.goto(f"/ui/?text=onerror&layout={layout}")
+        expect(page.locator(".entry .name")).to_have_text(HOSTILE)
+    page.goto(f"/ui/case/{quote(HOSTILE)}")
+    expect(page.locator("h1")).to_have_text(HOSTILE)
+    expect(page.locator("textarea")).to_have_value(HOSTILE)
+    expect(page.locator(".said")).to_contain_text(HOSTILE)
+    expect(page.locator(".structures")).to_contain_text(HOSTILE)
+    expect(page.locator(".history")).to_contain_text(HOSTILE)
+    page.get_by_text("Info", exact=True).click()
+    expect(page.locator(".about .info")).to_contain_text(HOSTILE)
+    assert page.locator('img[src="x"]').count() == 0
+
+
+def test_files_that_are_dropped_become_images(cases: Cases, page: Page) -> None:
+    """An image dropped on the library is added under its file's name, by whoever works there."""
+    page.goto("/ui/?text=dropped")
+    expect(page.locator(".empty")).to_be_visible()
+    data = page.evaluate_handle(
+        """bytes => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([new Uint8Array(bytes)], "dropped.nii.gz"));
+            return transfer;
+        }""",
+        list(cases.nifti(__import__("numpy").zeros((4, 4, 4), "u1"))),
+    )
+    for kind in ("dragenter", "dragover", "drop"):
+        page.dispatch_event("main", kind, {"dataTransfer": data})
+    expect(tile(page, "dropped")).to_be_visible()
+    assert cases.server.store.events()[-1]["actor"] == "rita"
+
+
+def test_colours_follow_the_system(browser: Browser, server: Server) -> None:
+    """Light letters on dark where the system is dark, and the other way round."""
+    for scheme, is_dark in (("light", False), ("dark", True)):
+        window = Watched(browser, server, color_scheme=scheme, **LAPTOP)
+        window.page.goto("/")
+        expect(tile(window.page, "anatomical")).to_be_visible()
+        colour = window.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (sum(map(int, colour.removeprefix("rgb(").removesuffix(")").split(","))) < 200) is is_dark
+        window.close()
+
+
+@pytest.fixture(scope="module")
+def large(viewer: None, tmp_path_factory: Any) -> Iterator[Server]:
+    """Serve thousands of images."""
+    folder = Path(tmp_path_factory.mktemp("large")) / "studies"
+    folder.mkdir()
+    for number in range(MANY):
+        (folder / f"scan_{number:05}.nii.gz").write_bytes(b"voxels %d" % number)
+    with running(folder) as server:
+        yield server
+
+
+def test_a_long_list_is_in_the_page_only_where_it_is_looked_at(browser: Browser, large: Server) -> None:
+    """The end of thousands of cases is reached with one key, and then the middle; a few dozen entries exist."""
+    window = Watched(browser, large, **LAPTOP)
+    window.page.goto("/")
+    expect(window.page.locator(".progress")).to_contain_text("3,000 cases")
+    expect(tile(window.page, "scan_00000")).to_be_visible()
+    window.page.keyboard.press("End")
+    expect(tile(window.page, f"scan_{MANY - 1:05}")).to_be_focused()
+    window.page.locator(".scroller").evaluate("scroller => scroller.scrollTo({top: scroller.scrollHeight / 2})")
+    expect(tile(window.page, f"scan_{MANY // 2:05}")).to_be_visible()
+    assert window.page.locator(".entry").count() < 100
+    window.close()
+
+
+def test_an_empty_datastore_says_what_to_do(browser: Browser, viewer: None, tmp_path: Path) -> None:
+    """There is a sentence instead of a void, and the first image appears by itself."""
+    (tmp_path / "empty").mkdir()
+    with running(tmp_path / "empty") as server:
+        window = Watched(browser, server, **LAPTOP)
+        window.page.goto("/")
+        expect(window.page.locator(".empty")).to_contain_text("No images yet")
+        server.put("/datastore/image?image=first", "file", "x.nii.gz", b"voxels", params=json.dumps({}))
+        expect(tile(window.page, "first")).to_be_visible()
+        window.close()

@@ -1,0 +1,171 @@
+"""Reviewing: kept as MONAILabelReviewer keeps it, case after case, with keys alone, and on a phone."""
+
+from urllib.parse import unquote
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.cases import Cases
+from tests.browser.conftest import LAPTOP
+from tests.browser.screen import bright, drawn, labelled, open_case, pixels, tile, until
+from tests.unit.server.running import Server
+
+
+def test_a_review_is_kept_as_monailabelreviewer_keeps_it(cases: Cases, page: Page) -> None:
+    """State, level, comment, who and when, all five; nothing else of the label's info changes; a reload shows it."""
+    cases.label(cases.image("judged"), by="anna")
+    before = cases.label_info("judged")
+    page.goto("/ui/case/judged")
+    page.get_by_label("comment").fill("well done, <b>really</b>")
+    page.get_by_role("button", name="hard").click()
+    expect(page.get_by_role("button", name="hard")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Approve").click()
+    expect(page.locator("h1 + .state")).to_have_text("Approved")
+    page.reload()
+    expect(page.get_by_role("button", name="Approve")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_label("comment")).to_have_value("well done, <b>really</b>")
+    until(lambda: "segmentationMeta" in cases.written_info("judged"), page)
+    after = cases.written_info("judged")
+    meta = after.pop("segmentationMeta")
+    assert after == before
+    assert meta.pop("editTime") > 1_700_000_000
+    assert meta == {"status": "approved", "level": "hard", "approvedBy": "rita", "comment": "well done, <b>really</b>"}
+    assert cases.server.store.events()[-1]["actor"] == "rita"
+
+
+def test_what_monailabelreviewer_wrote_is_shown(cases: Cases, page: Page) -> None:
+    """A review from 3D Slicer looks the same here, also while the case is open."""
+    cases.label(cases.image("slicer"))
+    page.goto("/ui/case/slicer")
+    expect(page.get_by_role("button", name="Flag")).to_be_enabled()
+    cases.review("slicer", status="flagged", level="easy", comment="from Slicer", approvedBy="bob")
+    expect(page.get_by_role("button", name="Flag")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="easy")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_label("comment")).to_have_value("from Slicer")
+    expect(page.locator(".said")).to_contain_text("bob")
+    expect(page.locator("h1 + .state")).to_have_text("Flagged")
+
+
+def test_a_decision_can_be_taken_back(cases: Cases, page: Page) -> None:
+    """The same button again: the label waits for review as before."""
+    cases.label(cases.image("undone"))
+    page.goto("/ui/case/undone")
+    page.get_by_role("button", name="Flag").click()
+    expect(page.locator("h1 + .state")).to_have_text("Flagged")
+    page.get_by_role("button", name="Flag").click()
+    expect(page.locator("h1 + .state")).to_have_text("Labelled")
+    assert cases.label_info("undone")["segmentationMeta"]["status"] == ""
+
+
+def test_the_queue_leads_through_what_waits(cases: Cases, page: Page) -> None:
+    """A decision opens the next one; at the end the last is followed by the good news."""
+    for name in ("queue_a", "queue_b"):
+        cases.label(cases.image(name))
+    page.goto("/ui/case/queue_a?in=text%3Dqueue_%26state%3Dlabelled")
+    page.get_by_role("button", name="Approve").click()
+    page.wait_for_url("**/ui/case/queue_b**")
+    expect(page.locator("h1")).to_have_text("queue_b")
+    for waiting in cases.ids(state="labelled"):
+        cases.review(waiting, status="approved")
+    page.goto("/ui/review")
+    expect(page.locator(".empty")).to_contain_text("Nothing waits for review")
+
+
+def test_the_button_of_the_library_opens_the_queue(cases: Cases, page: Page) -> None:
+    """What waits longest comes first."""
+    cases.label(cases.image("waiting_a"))
+    page.goto("/")
+    page.get_by_role("link", name="Review").click()
+    page.wait_for_url("**/ui/case/**")
+    first = cases.ids(state="labelled", sort="time")[0]
+    assert unquote(page.url.split("/ui/case/")[1].split("?")[0]) == first
+
+
+def test_everything_works_with_the_keyboard_alone(cases: Cases, browser: Browser, server: Server) -> None:
+    """Search, open, look around, say who one is, approve, comment, go on and back: without a mouse."""
+    for name in ("keys_a", "keys_b"):
+        cases.label(cases.image(name))
+    context = browser.new_context(base_url=server.url, **LAPTOP)
+    page = context.new_page()
+    page.goto("/")
+    page.keyboard.press("/")
+    page.keyboard.type("keys_")
+    page.keyboard.press("Enter")
+    expect(page.locator(".found")).to_have_text("2 cases found")
+    page.keyboard.press("ArrowRight")
+    expect(tile(page, "keys_a")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    canvas = labelled(page)
+    page.keyboard.press("v")
+    expect(page.get_by_role("button", name="Axial")).to_have_attribute("aria-pressed", "true")
+    before = pixels(canvas)
+    for _ in range(9):
+        page.keyboard.press("ArrowUp")
+    until(lambda: bool((abs(pixels(canvas) - before) > 20).any()), page)
+    expect(page.get_by_role("button", name="Approve")).to_be_enabled()
+    page.keyboard.press("a")
+    expect(page.get_by_label("your name")).to_be_focused()
+    page.keyboard.type("kim")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1 + .state")).to_have_text("Approved")
+    page.keyboard.press("c")
+    page.keyboard.type("by keys")
+    page.keyboard.press("Enter")
+    page.keyboard.press("2")
+    expect(page.get_by_role("button", name="medium")).to_have_attribute("aria-pressed", "true")
+    meta = cases.label_info("keys_a")["segmentationMeta"]
+    assert (meta["status"], meta["comment"], meta["level"], meta["approvedBy"]) == ("approved", "by keys", "medium", "kim")
+    page.keyboard.press("n")
+    expect(page.locator("h1")).to_have_text("keys_b")
+    page.keyboard.press("f")
+    expect(page.locator("h1 + .state")).to_have_text("Flagged")
+    page.keyboard.press("p")
+    expect(page.locator("h1")).to_have_text("keys_a")
+    page.keyboard.press("?")
+    expect(page.locator("dialog .keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    expect(tile(page, "keys_a")).to_be_visible()
+    context.close()
+
+
+def test_a_phone_is_enough(cases: Cases, phone: Page) -> None:
+    """Find, open, look at, turn and approve with a thumb; nothing is wider than the screen."""
+    cases.label(cases.image("pocket"))
+    phone.goto("/")
+    phone.get_by_label("search cases").fill("pocket")
+    expect(phone.locator(".found")).to_have_text("1 case found")
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    tile(phone, "pocket").tap()
+    canvas = labelled(phone)
+    until(lambda: bright(canvas) > 0.05, phone)
+    before = pixels(canvas)
+    phone.get_by_role("button", name="Coronal").tap()
+    until(lambda: bool((abs(pixels(canvas) - before) > 20).any()), phone)
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    phone.get_by_role("button", name="Approve").tap()
+    expect(phone.locator("h1 + .state")).to_have_text("Approved")
+    assert cases.label_info("pocket")["segmentationMeta"]["status"] == "approved"
+
+
+def test_filters_open_on_a_phone(phone: Page) -> None:
+    """They are out of the way until they are asked for."""
+    phone.goto("/")
+    expect(phone.locator(".filters")).to_be_hidden()
+    phone.get_by_role("button", name="Filter and sort").tap()
+    phone.get_by_role("button", name="Unlabelled").tap()
+    expect(tile(phone, "anatomical")).to_be_visible()
+    phone.wait_for_url("**state=unlabelled**")
+
+
+@pytest.mark.parametrize("key", ["a", "f"])
+def test_there_is_nothing_to_review_without_a_label(key: str, cases: Cases, page: Page) -> None:
+    """A key does no harm where there is no label."""
+    cases.image(f"bare_{key}")
+    open_case(page, f"bare_{key}")
+    drawn(page)
+    page.keyboard.press(key)
+    expect(page.locator(".review")).to_contain_text("There is no label yet")
+    assert cases.server.store.get_labels_by_image_id(f"bare_{key}") == {}

@@ -1,0 +1,48 @@
+// A label's file that was dropped on a case: as which tag is it to be saved?
+
+import { useState } from "preact/hooks";
+import { Dialog } from "./dialogs";
+import { useDropping } from "./dropping";
+import { addLabel } from "./uploads";
+
+export function Dropped({ id, tag }: { id: string; tag: string | null }) {
+  const [file, setFile] = useState<File | null>(null);
+  const dragged = useDropping((files) => setFile(files[0] ?? null));
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    const given = new FormData(event.currentTarget as HTMLFormElement).get("tag");
+    if (file && typeof given === "string" && given.trim()) void addLabel(id, given.trim(), file);
+    setFile(null);
+  };
+  return (
+    <>
+      {dragged && <p class="drop-here">Drop a label of {id} here</p>}
+      <section class="upload">
+        <label class="button">
+          Add a label…
+          <input type="file" name="label" onChange={(event) => setFile(event.currentTarget.files?.[0] ?? null)} />
+        </label>
+      </section>
+      <Dialog open={file !== null} close={() => setFile(null)}>
+        <form onSubmit={submit}>
+          <h2>Save this label?</h2>
+          <p>
+            <b>{file?.name}</b> becomes a label of <b>{id}</b>. A label of that tag that is there already is kept as an earlier version.
+          </p>
+          <label class="field">
+            <span>Tag</span>
+            <input name="tag" defaultValue={tag ?? "final"} required />
+          </label>
+          <p class="actions">
+            <button type="button" class="quiet" onClick={() => setFile(null)}>
+              Cancel
+            </button>
+            <button type="submit" class="button">
+              Save
+            </button>
+          </p>
+        </form>
+      </Dialog>
+    </>
+  );
+}

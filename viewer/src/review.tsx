@@ -1,0 +1,163 @@
+// What a reviewer says of a label, kept as MONAILabelReviewer keeps it: both show the same.
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { review as save, type LabelInfo, type Review as Meta } from "./datastore";
+import { Icon, type IconName } from "./icons";
+import { useKeys } from "./keys";
+import type { Asked } from "./loading";
+import type { Neighbours } from "./case";
+import { failed, notify } from "./notices";
+import { who } from "./reviewer";
+import { ago, moment } from "./words";
+
+const LEVELS = ["easy", "medium", "hard"];
+
+interface Props {
+  id: string;
+  tag: string | null;
+  earlier: boolean; // an earlier version is shown
+  info: Asked<LabelInfo>;
+  neighbours: Neighbours;
+  queue: boolean; // what waits for review is gone through
+}
+
+export function Review({ id, tag, earlier, info, neighbours, queue }: Props) {
+  const meta = info.value?.segmentationMeta ?? {};
+  const comment = useRef<HTMLTextAreaElement>(null);
+  const [draft, setDraft] = useState<string | null>(null);
+  useEffect(() => setDraft(null), [id, tag]);
+  const ready = tag !== null && info.value !== null && !earlier;
+  const write = async (part: Partial<Meta>, done: string): Promise<boolean> => {
+    const client = ready && (await who());
+    if (!client || !tag) return false;
+    const words = draft ?? text(meta.comment);
+    const next: Meta = {
+      status: text(meta.status),
+      level: text(meta.level),
+      comment: words,
+      ...part,
+      approvedBy: client,
+      editTime: Math.floor(Date.now() / 1000),
+    };
+    try {
+      await save(id, tag, next, client);
+    } catch (error) {
+      failed(error);
+      return false;
+    }
+    notify({ kind: "done", text: done });
+    setDraft(null);
+    info.again();
+    return true;
+  };
+  const decide = async (status: "approved" | "flagged") => {
+    const undone = meta.status === status;
+    const word = status === "approved" ? "Approved" : "Flagged";
+    const done = await write({ status: undone ? "" : status }, undone ? `${id} is no longer ${status}.` : `${word} ${id}.`);
+    if (done && queue && !undone) neighbours.next();
+  };
+  const level = (name: string) => void write({ level: meta.level === name ? "" : name }, `Difficulty of ${id}: ${name}.`);
+  useKeys({
+    a: () => void decide("approved"),
+    f: () => void decide("flagged"),
+    c: () => comment.current?.focus(),
+    "1": () => level("easy"),
+    "2": () => level("medium"),
+    "3": () => level("hard"),
+  });
+  if (tag === null)
+    return (
+      <section class="review">
+        <h2>Review</h2>
+        <p class="hint">There is no label yet. Drop a label's file on this page to add one.</p>
+      </section>
+    );
+  const typed = draft ?? text(meta.comment);
+  return (
+    <section class="review" aria-busy={!info.value}>
+      <h2>
+        Review <small>{tag}</small>
+      </h2>
+      {earlier && <p class="hint">This is an earlier version; a review is about the current one.</p>}
+      <div class="decide">
+        <Decision name="approved" word="Approve" icon="approve" keyName="a" meta={meta} disabled={!ready} decide={decide} />
+        <Decision name="flagged" word="Flag" icon="flag" keyName="f" meta={meta} disabled={!ready} decide={decide} />
+      </div>
+      <div class="levels switch" role="group" aria-label="difficulty">
+        {LEVELS.map((name) => (
+          <button key={name} type="button" disabled={!ready} aria-pressed={meta.level === name} onClick={() => level(name)}>
+            {name}
+          </button>
+        ))}
+      </div>
+      <textarea
+        ref={comment}
+        name="comment"
+        aria-label="comment"
+        placeholder="Comment"
+        rows={2}
+        maxLength={4000}
+        disabled={!ready}
+        value={typed}
+        onInput={(event) => setDraft(event.currentTarget.value)}
+        onKeyDown={(event) => {
+          if (event.key === "Escape") event.currentTarget.blur();
+          if (event.key !== "Enter" || event.shiftKey) return;
+          event.preventDefault();
+          event.currentTarget.blur();
+          if (typed !== text(meta.comment)) void write({}, "Comment saved.");
+        }}
+      />
+      {draft !== null && draft !== text(meta.comment) && (
+        <p class="actions">
+          <button type="button" class="quiet" onClick={() => setDraft(null)}>
+            Discard
+          </button>
+          <button type="button" class="button" onClick={() => void write({}, "Comment saved.")}>
+            Save comment
+          </button>
+        </p>
+      )}
+      <Said meta={meta} />
+    </section>
+  );
+}
+
+interface DecisionProps {
+  name: "approved" | "flagged";
+  word: string;
+  icon: IconName;
+  keyName: string;
+  meta: Partial<Meta>;
+  disabled: boolean;
+  decide: (status: "approved" | "flagged") => Promise<void>;
+}
+
+function Decision({ name, word, icon, keyName, meta, disabled, decide }: DecisionProps) {
+  return (
+    <button type="button" class={`decision ${name}`} aria-pressed={meta.status === name} disabled={disabled} onClick={() => void decide(name)}>
+      <Icon name={icon} />
+      {word}
+      <kbd>{keyName}</kbd>
+    </button>
+  );
+}
+
+function Said({ meta }: { meta: Partial<Meta> }) {
+  if (!meta.approvedBy && !meta.editTime) return null;
+  const time = when(meta.editTime);
+  return (
+    <p class="said">
+      {text(meta.approvedBy)}
+      {time && <time title={moment(time)}> · {ago(time)}</time>}
+    </p>
+  );
+}
+
+// MONAILabelReviewer writes seconds; others write what they like.
+function when(time: unknown): string | null {
+  if (typeof time === "number" || (typeof time === "string" && /^\d+$/.test(time))) return new Date(Number(time) * 1000).toISOString();
+  return typeof time === "string" && time ? time : null;
+}
+
+const text = (value: unknown): string => (typeof value === "string" ? value : "");

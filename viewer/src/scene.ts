@@ -1,0 +1,143 @@
+// One canvas with a volume and a label over it, drawn by NiiVue.
+
+import { DRAG_MODE, MULTIPLANAR_TYPE, Niivue, NVImage, SHOW_RENDER, SLICE_TYPE } from "@niivue/niivue";
+import type { Labelmap } from "./labelmap";
+import type { Layout, Look } from "./look";
+
+const SLICES: Record<Layout, SLICE_TYPE> = {
+  all: SLICE_TYPE.MULTIPLANAR,
+  axial: SLICE_TYPE.AXIAL,
+  coronal: SLICE_TYPE.CORONAL,
+  sagittal: SLICE_TYPE.SAGITTAL,
+  render: SLICE_TYPE.RENDER,
+};
+
+export class Scene {
+  onWindow: (low: number, high: number) => void = () => undefined;
+  private image: NVImage | null = null;
+  private label: Labelmap | null = null;
+  private visited = false; // a label's heart was gone to
+
+  private constructor(private nv: Niivue) {}
+
+  static async on(canvas: HTMLCanvasElement): Promise<Scene> {
+    const nv = new Niivue({
+      backColor: [0, 0, 0, 1],
+      crosshairColor: [0.42, 0.62, 0.85, 1],
+      crosshairWidth: 0.3,
+      crosshairWidthUnit: "percent",
+      crosshairGap: 4,
+      fontColor: [0.75, 0.78, 0.82, 1],
+      fontMinPx: 12,
+      isRadiologicalConvention: true, // as Slicer and clinical viewers have it
+      sagittalNoseLeft: true,
+      multiplanarLayout: MULTIPLANAR_TYPE.GRID,
+      multiplanarShowRender: SHOW_RENDER.ALWAYS,
+      multiplanarEqualSize: false,
+      tileMargin: 4,
+      dragMode: DRAG_MODE.windowing, // with the right button
+      dragAndDropEnabled: false,
+      show3Dcrosshair: false,
+      clipPlaneHotKey: "", // keys are this viewer's own
+      cycleClipPlaneHotKey: "",
+      viewModeHotKey: "",
+      loadingText: "",
+      logLevel: "error",
+    });
+    await nv.attachToCanvas(canvas, false);
+    const scene = new Scene(nv);
+    nv.onIntensityChange = (volume) => scene.onWindow(volume.cal_min ?? 0, volume.cal_max ?? 1);
+    return scene;
+  }
+
+  close(): void {
+    this.nv.cleanup();
+    this.nv.gl.getExtension("WEBGL_lose_context")?.loseContext(); // a browser lends few of them
+  }
+
+  async showImage(nifti: ArrayBuffer): Promise<void> {
+    const volume = await NVImage.loadFromUrl({ url: nifti, name: "image.nii" });
+    this.image = volume;
+    this.label = null;
+    this.nv.volumes = [];
+    this.nv.addVolume(volume);
+  }
+
+  showLabel(label: Labelmap | null, look: Look): void {
+    if (!this.image) return;
+    this.nv.volumes = [this.image];
+    this.label = label;
+    if (!label) {
+      this.nv.setVolume(this.image, 0);
+      return;
+    }
+    this.colour(label, look);
+    if (label.heart && !this.visited) {
+      this.visited = true; // from here on, the place is the user's
+      this.nv.scene.crosshairPos = this.nv.mm2frac(label.heart);
+    }
+    this.nv.addVolume(label.volume);
+  }
+
+  paint(look: Look): void {
+    if (!this.label || !this.image) return;
+    this.colour(this.label, look);
+    this.nv.refreshLayers(this.label.volume, 1);
+    this.nv.drawScene();
+  }
+
+  // NiiVue's table knows no structure that is there but not drawn, so those are taken out of the voxels.
+  private colour({ volume, places, values }: Labelmap, look: Look): void {
+    const colours = values.map((value, place) => (place && (look.only ?? value) === value ? look.colours(value) : null));
+    const column = (part: number) => colours.map((colour) => colour?.[part] ?? 0);
+    const drawn = colours.map((colour) => (colour ? 255 : 0));
+    volume.setColormapLabel({ R: column(0), G: column(1), B: column(2), A: drawn, I: values.map((_, place) => place) });
+    volume.img = drawn.every((alpha, place) => alpha || !place) ? places : places.map((place) => (drawn[place] ? place : 0));
+    volume.opacity = look.outline ? 0 : look.opacity;
+    this.nv.opts.atlasOutline = look.outline ? look.opacity : 0; // of the voxels at an edge
+  }
+
+  arrange(layout: Layout): void {
+    this.nv.setSliceType(SLICES[layout]);
+  }
+
+  get window(): [number, number] {
+    return [this.image?.cal_min ?? 0, this.image?.cal_max ?? 1];
+  }
+
+  get range(): [number, number] {
+    return [this.image?.global_min ?? 0, this.image?.global_max ?? 1];
+  }
+
+  get usualWindow(): [number, number] {
+    return [this.image?.robust_min ?? this.range[0], this.image?.robust_max ?? this.range[1]];
+  }
+
+  setWindow(low: number, high: number): void {
+    if (!this.image || !(low < high) || (low === this.image.cal_min && high === this.image.cal_max)) return;
+    this.image.cal_min = low;
+    this.image.cal_max = high;
+    this.nv.updateGLVolume();
+  }
+
+  // Move the cross by voxels: to the right, forwards, upwards.
+  step(right: number, forward: number, up: number): void {
+    if (this.image) this.nv.moveCrosshairInVox(right, forward, up);
+  }
+
+  turn(azimuth: number, elevation: number): void {
+    this.nv.setRenderAzimuthElevation(this.nv.scene.renderAzimuth + azimuth, this.nv.scene.renderElevation + elevation);
+  }
+
+  zoom(factor: number | null): void {
+    const [x, y, z, scale] = this.nv.scene.pan2Dxyzmm as unknown as [number, number, number, number];
+    this.nv.setPan2Dxyzmm(factor === null ? [0, 0, 0, 1] : [x, y, z, Math.min(20, Math.max(0.5, scale * factor))]);
+    this.nv.setScale(factor === null ? 1 : this.nv.scene.volScaleMultiplier * factor);
+  }
+
+  // Let two canvases show the same place, whichever of them is moved.
+  static couple(one: Scene, other: Scene): void {
+    one.nv.broadcastTo(other.nv);
+    other.nv.broadcastTo(one.nv);
+  }
+}

@@ -1,0 +1,286 @@
+// The picture of a case: first one from the server, then the volume in its planes and in 3-D as it has arrived.
+
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { nameOf, type Chosen } from "./address";
+import { imageFile, imageVolume, labelVolume, picture, type Header } from "./datastore";
+import { volumeAt } from "./fetching";
+import { Icon } from "./icons";
+import { useKeys } from "./keys";
+import type { Labelmap } from "./labelmap";
+import type { Layout, Look } from "./look";
+import type { Scene } from "./scene";
+import { bytes } from "./words";
+
+const MOST = 256; // voxels along an axis that a browser is given at once
+const MOST_BYTES = 100_000_000;
+
+const BYTES: Record<string, number> = { int8: 1, uint8: 1, int16: 2, uint16: 2, int64: 8, uint64: 8, float64: 8, complex64: 8 };
+
+// What a server has to reduce a volume to; null where the browser can take it as it is.
+export function reducedTo(header: Header): number | null {
+  const [x = 1, y = 1, z = 1] = header.shape;
+  const size = x * y * z * (BYTES[header.dtype ?? ""] ?? 4);
+  return Math.max(x, y, z) > MOST || size > MOST_BYTES ? MOST : null;
+}
+
+export interface Label {
+  chosen: Chosen;
+  v: string; // tells versions apart that have the same address
+}
+
+interface Props {
+  image: string;
+  v: string;
+  header: Header;
+  label: Label | null;
+  against: Label | null;
+  beside: boolean;
+  look: Look;
+  changes: Look; // how what differs is drawn
+  layout: Layout;
+  window: Window | null; // null: as the volume has it
+  windowed: (window: Window, usual: Window, range: Window) => void;
+  found: (label: Labelmap | null, difference: Labelmap | null) => void;
+}
+
+export type Window = [low: number, high: number];
+
+export function Stage(props: Props) {
+  const { image, header, label, against, beside, look } = props;
+  const [whole, setWhole] = useState(false);
+  const reduced = reducedTo(header);
+  const size = whole ? null : reduced;
+  const volume = useVolume(`${imageVolume(image, size)}&v=${props.v}`);
+  const first = useLabelmap(image, label, size);
+  const second = useLabelmap(image, against, size);
+  const differing = useDifference(first.value, beside ? null : second.value);
+  const scenes = useRef<[Scene | null, Scene | null]>([null, null]);
+  useEffect(() => props.found(first.value, differing.value), [first.value, differing.value]);
+  useSceneKeys(scenes, props.layout);
+  const comparing = against !== null && !beside;
+  const shown = comparing ? differing.value : first.value;
+  const couple = () => {
+    const [one, other] = scenes.current;
+    if (one && other) void import("./scene").then(({ Scene }) => Scene.couple(one, other));
+  };
+  return (
+    <div class={beside && against ? "stage beside" : "stage"}>
+      <Pane
+        {...props}
+        title={beside && against && label ? nameOf(label.chosen) : null}
+        volume={volume.data}
+        shown={shown}
+        look={comparing ? props.changes : look}
+        ready={(scene) => ((scenes.current[0] = scene), couple())}
+      />
+      {beside && against && (
+        <Pane
+          {...props}
+          title={nameOf(against.chosen)}
+          volume={volume.data}
+          shown={second.value}
+          look={look}
+          ready={(scene) => ((scenes.current[1] = scene), couple())}
+        />
+      )}
+      <Coming volume={volume} />
+      <div class="remarks">
+        {reduced !== null && !whole && (
+          <p>
+            Shown at a lower resolution: {header.shape.slice(0, 3).join(" × ")} voxels are much for a browser.{" "}
+            <button type="button" class="quiet" onClick={() => setWhole(true)}>
+              Load all of it
+            </button>
+          </p>
+        )}
+        {[volume.error, first.error, second.error, differing.error].map((error) => error && <p key={error.message}>{error.message}</p>)}
+      </div>
+    </div>
+  );
+}
+
+interface PaneProps extends Props {
+  title: string | null;
+  volume: ArrayBuffer | null;
+  shown: Labelmap | null;
+  ready: (scene: Scene | null) => void;
+}
+
+function Pane({ image, v, label, title, volume, shown, look, layout, window, windowed, ready }: PaneProps) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const [scene, setScene] = useState<Scene | null>(null);
+  const [drawn, setDrawn] = useState(false);
+  const [error, setError] = useState<Error | null>(null);
+  useEffect(() => {
+    let current: Scene | null = null;
+    let gone = false;
+    void import("./scene")
+      .then(({ Scene }) => (gone ? null : Scene.on(canvas.current!)))
+      .then((made) => {
+        if (gone || !made) return made?.close();
+        current = made;
+        setScene(made);
+        ready(made);
+      })
+      .catch(() => setError(new Error("This browser cannot draw volumes (it lacks WebGL 2).")));
+    return () => {
+      gone = true;
+      ready(null);
+      current?.close();
+    };
+  }, []);
+  useEffect(() => {
+    if (!scene || !volume) return;
+    scene
+      .showImage(volume)
+      .then(() => {
+        scene.showLabel(shown, look);
+        setDrawn(true);
+        windowed(scene.window, scene.usualWindow, scene.range);
+        scene.onWindow = (low, high) => windowed([low, high], scene.usualWindow, scene.range);
+      })
+      .catch((reason: Error) => setError(reason));
+  }, [scene, volume]);
+  useEffect(() => {
+    if (drawn) scene?.showLabel(shown, look);
+  }, [shown]);
+  useEffect(() => {
+    if (drawn) scene?.paint(look);
+  }, [look.opacity, look.outline, look.only]);
+  useEffect(() => scene?.arrange(layout), [scene, layout]);
+  useEffect(() => {
+    if (drawn && window && scene) scene.setWindow(...window);
+  }, [window?.[0], window?.[1]]);
+  return (
+    <figure class="pane">
+      {!drawn && <img class="first" src={picture(image, 512, { plane: "axial", tag: label?.chosen.tag ?? null, v })} alt="" />}
+      <canvas ref={canvas} class={drawn ? "drawn" : ""} data-drawn={drawn} data-label={drawn && shown !== null} aria-label={`${image} in planes and 3-D`} />
+      {title && <figcaption>{title}</figcaption>}
+      {error && <p class="remark">{error.message}</p>}
+    </figure>
+  );
+}
+
+interface Arriving {
+  data: ArrayBuffer | null;
+  come: number;
+  of: number | null;
+  error: Error | null;
+}
+
+function useVolume(address: string): Arriving {
+  const [state, setState] = useState<Arriving & { address: string }>({ address, data: null, come: 0, of: null, error: null });
+  useEffect(() => {
+    let current = true;
+    const base = { address, data: null, come: 0, of: null, error: null };
+    setState((before) => ({ ...base, data: before.data })); // what is drawn stays until the next has come
+    let told = 0;
+    volumeAt(address, (come, of) => {
+      if (!current || performance.now() - told < 100) return;
+      told = performance.now();
+      setState((before) => ({ ...before, come, of }));
+    }).then(
+      (data) => current && setState({ ...base, data }),
+      (error: Error) => current && setState({ ...base, error }),
+    );
+    return () => {
+      current = false;
+    };
+  }, [address]);
+  return state;
+}
+
+function Coming({ volume }: { volume: Arriving }) {
+  if (volume.data || volume.error) return null;
+  return (
+    <p class="coming" role="status">
+      <progress {...(volume.of ? { value: volume.come / volume.of } : {})} />
+      {volume.come > 0 && <span>{bytes(volume.come)}</span>}
+    </p>
+  );
+}
+
+interface Read {
+  value: Labelmap | null;
+  error: Error | null;
+}
+
+const NOTHING: Read = { value: null, error: null };
+
+function useLabelmap(image: string, label: Label | null, size: number | null): Read {
+  const address = label && `${labelVolume(image, label.chosen, size)}&v=${label.v}`;
+  const [state, setState] = useState<Read & { address: string | null }>({ ...NOTHING, address: null });
+  useEffect(() => {
+    let current = true;
+    if (!address) return;
+    Promise.all([volumeAt(address), import("./labelmap")])
+      .then(([data, { labelmap }]) => labelmap(data))
+      .then(
+        (value) => current && setState({ value, error: null, address }),
+        (error: Error) => current && setState({ value: null, error: new Error(`The label cannot be shown. ${error.message}`), address }),
+      );
+    return () => {
+      current = false;
+    };
+  }, [address]);
+  return state.address === address ? state : NOTHING;
+}
+
+function useDifference(newer: Labelmap | null, older: Labelmap | null): Read {
+  const [module, setModule] = useState<typeof import("./labelmap") | null>(null);
+  useEffect(() => {
+    if (older) void import("./labelmap").then(setModule);
+  }, [older]);
+  return useMemo(() => {
+    if (!newer || !older || !module) return NOTHING;
+    try {
+      return { value: module.difference(older, newer), error: null };
+    } catch (error) {
+      return { value: null, error: error as Error };
+    }
+  }, [newer, older, module]);
+}
+
+function useSceneKeys(scenes: { current: [Scene | null, Scene | null] }, layout: Layout): void {
+  const each = (action: (scene: Scene) => void) => () => scenes.current.forEach((scene) => scene && action(scene));
+  const arrow = (move: [number, number, number], turn: [number, number]) => (event: KeyboardEvent) =>
+    each((scene) => (event.shiftKey || layout === "render" ? scene.turn(...turn) : scene.step(...move)))();
+  useKeys({
+    ArrowUp: arrow([0, 0, 1], [0, 8]),
+    ArrowDown: arrow([0, 0, -1], [0, -8]),
+    ArrowRight: arrow([1, 0, 0], [8, 0]),
+    ArrowLeft: arrow([-1, 0, 0], [-8, 0]),
+    PageUp: each((scene) => scene.step(0, 1, 0)),
+    PageDown: each((scene) => scene.step(0, -1, 0)),
+    "+": each((scene) => scene.zoom(1.25)),
+    "=": each((scene) => scene.zoom(1.25)),
+    "-": each((scene) => scene.zoom(0.8)),
+    "0": each((scene) => scene.zoom(null)),
+  });
+}
+
+// A case that is no volume: its picture, or why there is none.
+export function Flat({ image, v, tag }: { image: string; v: string; tag: string | null }) {
+  const [error, setError] = useState(false);
+  const address = picture(image, 2048, { tag, v });
+  useEffect(() => setError(false), [address]);
+  if (error) return <CannotShow image={image} reason="This image cannot be drawn here." />;
+  return (
+    <div class="stage flat">
+      <img src={address} alt={`picture of ${image}`} onError={() => setError(true)} data-drawn="true" />
+    </div>
+  );
+}
+
+export function CannotShow({ image, reason }: { image: string; reason: string }) {
+  return (
+    <div class="stage nothing">
+      <Icon name="picture" />
+      <h2>No picture of this one</h2>
+      <p>{reason}</p>
+      <a class="button" href={imageFile(image)} download>
+        Download the file
+      </a>
+    </div>
+  );
+}

@@ -1,0 +1,87 @@
+// What is known of one case, kept current as others change it.
+
+import { useEffect, useRef } from "preact/hooks";
+import { events, header, imageInfo, images, labelInfo, versions, type Happening, type Header, type LabelInfo, type Row, type Version } from "./datastore";
+import { follow, ready } from "./feed";
+import { listingOf } from "./listing";
+import { useAsked, type Asked } from "./loading";
+import { EVERYTHING, type Query } from "./query";
+import { Refusal } from "./server";
+
+export interface Subject {
+  row: Asked<Row>;
+  header: Asked<Header>;
+  info: Asked<Record<string, unknown>>;
+  events: Asked<Happening[]>;
+}
+
+const PAUSE = 150; // ms in which several events make one look
+
+export function useSubject(id: string, within: Query): Subject {
+  const row = useAsked(() => rowOf(id), [id]);
+  const version = (row.value ?? known(id, within))?.version ?? 0;
+  const subject: Subject = {
+    row: { ...row, value: row.value ?? known(id, within) },
+    header: useAsked(() => header(id), [id, version]),
+    info: useAsked(() => imageInfo(id), [id]),
+    events: useAsked(async () => (await events(id, 1000)).events.reverse(), [id]),
+  };
+  useNews(id, () => [row, subject.info, subject.events].forEach((asked) => asked.again()));
+  return subject;
+}
+
+export interface LabelSubject {
+  info: Asked<LabelInfo>;
+  versions: Asked<Version[]>;
+}
+
+export function useLabel(id: string, tag: string | null): LabelSubject {
+  const subject = {
+    info: useAsked(() => (tag ? labelInfo(id, tag) : Promise.resolve({})), [id, tag]),
+    versions: useAsked(() => (tag ? versions(id, tag).catch(none) : Promise.resolve([])), [id, tag]),
+  };
+  useNews(id, () => [subject.info, subject.versions].forEach((asked) => asked.again()));
+  return subject;
+}
+
+// Have something done, once, after each burst of events about a case.
+function useNews(id: string, action: () => void): void {
+  const current = useRef(action);
+  current.current = action;
+  useEffect(() => {
+    let timer = 0;
+    const stop = follow((event) => {
+      if (event.image !== id || timer) return;
+      timer = window.setTimeout(() => {
+        timer = 0;
+        current.current();
+      }, PAUSE);
+    });
+    return () => {
+      stop();
+      clearTimeout(timer);
+    };
+  }, [id]);
+}
+
+function none(error: unknown): Version[] {
+  if (error instanceof Refusal && error.status === 404) return [];
+  throw error;
+}
+
+function known(id: string, within: Query): Row | null {
+  return listingOf(within).rows.find((row) => row.id === id) ?? null;
+}
+
+// The row of one case: among those whose ids hold its id.
+async function rowOf(id: string): Promise<Row> {
+  await ready;
+  let cursor: string | null = null;
+  do {
+    const page = await images({ ...EVERYTHING, text: id }, cursor, 200);
+    const row = page.images.find((found) => found.id === id);
+    if (row) return row;
+    cursor = page.next;
+  } while (cursor);
+  throw new Refusal(404, "There is no case of that name, or it was removed.");
+}
