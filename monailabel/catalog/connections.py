@@ -57,10 +57,11 @@ class Connections:
 
     def close(self) -> None:
         """Close all connections; what was committed is on the disk already."""
-        idle, self._idle = self._idle + ([self._watch] if self._watch else []), []
-        self._watch = None
-        for connection in idle:
-            connection.close()
+        with self._gate:
+            self._close_idle()
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.close()
 
     def get(self, statement: str, values: Any) -> Any:
         """Run one statement and give its only row, or its only value, or None: what most questions ask for.
@@ -237,9 +238,11 @@ def _before_fork() -> None:
 
 
 def _after_fork_in_parent() -> None:
-    while _holding:
-        _holding.pop().resume()
-    _forking.release()
+    try:
+        while _holding:
+            _holding.pop().resume()
+    finally:
+        _forking.release()
 
 
 def _after_fork() -> None:

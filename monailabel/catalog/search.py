@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.resources import files
 from itertools import groupby
 from operator import attrgetter
+from pkgutil import get_data
 from typing import Any, NamedTuple
 
 import apsw
@@ -259,7 +259,7 @@ def _prepare(connection: apsw.Connection) -> None:
     if found or connection.execute("SELECT count(*) FROM sqlite_schema").get:
         raise ValueError(f"the index has schema {found}")
     with _changing(connection):
-        connection.execute(files(__package__).joinpath("search_schema.sql").read_text(encoding="utf-8")).get
+        connection.execute((get_data(__package__, "search_schema.sql") or b"").decode()).get
         connection.pragma("user_version", SCHEMA_VERSION)
 
 

@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from monailabel.datastore.local import LocalDatastore
 
 Source = Callable[..., str]
@@ -73,3 +75,13 @@ def test_a_read_only_child_leaves_its_parents_copy(folder: Path, source: Source)
 
         in_child(work)
         assert reader.list_images() == ["a"] and reader.get_image("a") is not None
+
+
+def test_a_closed_datastore_holds_up_no_fork(folder: Path, source: Source, caplog: pytest.LogCaptureFixture) -> None:
+    """A fork waits for those who read or write, and a datastore that was closed does neither."""
+    store = LocalDatastore(str(folder))
+    store.add_image("a", source("a.nii.gz"), {})
+    store.find_images()
+    store.close()
+    in_child(lambda: None)
+    assert caplog.messages == []
