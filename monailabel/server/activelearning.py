@@ -12,7 +12,8 @@ from monailabel.datastore.strategy import STRATEGIES
 from monailabel.interfaces.exception import ImageNotFoundException
 from monailabel.server import body, errors, schema
 from monailabel.server.access import Limits, Store, changed
-from monailabel.server.answers import Json, Routes
+from monailabel.server.answers import Json
+from monailabel.server.routes import Routes
 from monailabel.server.upload import document
 
 router = Routes(tags=["Active learning"])

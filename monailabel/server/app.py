@@ -28,6 +28,7 @@ from monailabel.server.answers import Json
 from monailabel.server.feed import Feed
 from monailabel.server.guard import Guard
 from monailabel.server.lending import Lender
+from monailabel.server.routes import Directory
 from monailabel.server.sessions import Sessions
 from monailabel.server.settings import Settings
 
@@ -68,7 +69,8 @@ def create_app(settings: Settings, store: LocalDatastore | None = None) -> FastA
     app.state.renders = pictures.Renders()
     errors.install(app)
     for part in (ui, pages, info, datastore, history, images, events, pictures, activelearning, session, login):
-        app.include_router(part.router)
+        part.router.add_to(app)
+    app.router.routes.insert(0, Directory(app.router.routes))
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

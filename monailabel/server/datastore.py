@@ -17,9 +17,10 @@ from monailabel.interfaces.datastore import DefaultLabelTag
 from monailabel.interfaces.exception import ImageNotFoundException
 from monailabel.server import errors, schema, upload
 from monailabel.server.access import Client, Limits, Store, changed, meant
-from monailabel.server.answers import Json, Routes, dumped
+from monailabel.server.answers import Json, dumped
 from monailabel.server.conditions import expected
 from monailabel.server.download import Document, Download, Streamed, spooled
+from monailabel.server.routes import Routes
 
 router = Routes(tags=["Datastore"])
 

@@ -11,8 +11,9 @@ from monailabel.datastore.local import LocalDatastore
 from monailabel.interfaces.exception import ConflictException
 from monailabel.server import errors, schema
 from monailabel.server.access import OpenFeed, Store
-from monailabel.server.answers import Routes, dumped
+from monailabel.server.answers import dumped
 from monailabel.server.feed import MOST_FOLLOWERS, EventStream
+from monailabel.server.routes import Routes
 from monailabel.server.settings import MIB
 
 router = Routes(tags=["Events"])

@@ -9,7 +9,8 @@ from starlette.concurrency import run_in_threadpool
 from monailabel.interfaces.exception import ImageNotFoundException, LabelNotFoundException
 from monailabel.server import errors, schema
 from monailabel.server.access import Client, Store, changed, meant
-from monailabel.server.answers import Json, Routes
+from monailabel.server.answers import Json
+from monailabel.server.routes import Routes
 
 router = Routes(tags=["History"])
 

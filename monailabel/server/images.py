@@ -9,7 +9,8 @@ from starlette.concurrency import run_in_threadpool
 from monailabel.datastore.find import words
 from monailabel.server import errors, schema
 from monailabel.server.access import Store
-from monailabel.server.answers import Json, Routes
+from monailabel.server.answers import Json
+from monailabel.server.routes import Routes
 
 router = Routes(tags=["Finding images"])
 

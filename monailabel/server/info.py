@@ -9,7 +9,8 @@ from monailabel.datastore.local import LocalDatastore
 from monailabel.datastore.strategy import STRATEGIES
 from monailabel.server import schema
 from monailabel.server.access import Store
-from monailabel.server.answers import Json, Routes
+from monailabel.server.answers import Json
+from monailabel.server.routes import Routes
 
 router = Routes(tags=["Info"])
 

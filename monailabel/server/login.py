@@ -5,7 +5,8 @@ from starlette.exceptions import HTTPException
 
 from monailabel.server import errors, schema, upload
 from monailabel.server.access import Limits
-from monailabel.server.answers import Json, Routes
+from monailabel.server.answers import Json
+from monailabel.server.routes import Routes
 
 router = Routes(tags=["Auth"])
 

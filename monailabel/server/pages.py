@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse
 
 import monailabel
 from monailabel.datastore.local import LocalDatastore
-from monailabel.server.answers import Routes
+from monailabel.server.routes import Routes
 
 router = Routes()
 

@@ -15,9 +15,10 @@ from monailabel.datastore.reading import OpenFile
 from monailabel.interfaces.exception import LabelNotFoundException
 from monailabel.server import errors, schema
 from monailabel.server.access import Store, meant
-from monailabel.server.answers import Json, Routes
+from monailabel.server.answers import Json
 from monailabel.server.datastore import Image, Label, Tag
 from monailabel.server.download import Download, disposition
+from monailabel.server.routes import Routes
 
 router = Routes(tags=["Pictures"])
 

@@ -13,8 +13,9 @@ from zipstream import ZipStream
 
 from monailabel.server import errors, schema, upload
 from monailabel.server.access import Limits, OpenSessions
-from monailabel.server.answers import Json, Routes
+from monailabel.server.answers import Json
 from monailabel.server.download import Download, Streamed
+from monailabel.server.routes import Routes
 from monailabel.server.sessions import Incoming, Receiving, Session, SessionNotFoundException
 
 router = Routes(tags=["Session"])

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from monailabel.server import pages
 from monailabel.server.access import Store
-from monailabel.server.answers import Routes
+from monailabel.server.routes import Routes
 
 router = Routes()
 
