@@ -36,6 +36,7 @@ def print_status(datastore: "LocalDatastore", as_json: bool) -> None:
     """Print what `status` prints of an open datastore."""
     found = {"name": datastore.name(), "description": datastore.description(), **datastore.status()}
     found["history"] = datastore.history_size()
+    found["head"] = datastore.head()
     if as_json:
         printing.document({**found, "problems": datastore.problems()})
         return
@@ -43,7 +44,7 @@ def print_status(datastore: "LocalDatastore", as_json: bool) -> None:
     rows = [(key, found[key]) for key in ("name", "description", "total", "completed")]
     kept = found["history"]
     earlier = f"{kept['versions']} earlier versions, {printing.size(kept['bytes'])}"
-    printing.table((), [*rows, ("labels", tags or "none"), ("history", earlier)])
+    printing.table((), [*rows, ("labels", tags or "none"), ("history", earlier), ("head", found["head"])])
     for problem in datastore.problems():
         printing.note(f"problem: {problem}")
 
