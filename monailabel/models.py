@@ -1,5 +1,6 @@
 """What an image, a label and an event are: the records of the catalog, and what an info may hold."""
 
+import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 from monailabel.interfaces.exception import InvalidInputException
 
 MAX_DEPTH = 100  # of an info; SQLite reads JSON to a depth of 1,000, other programs to less
+MAX_INFO = 1 << 20  # characters of an info's JSON: each change of it is kept, and all infos are in one document
 IMAGE = ""  # stands where a label has its tag
 
 
@@ -108,7 +110,22 @@ def plain(info: Any, path: str = "info", *, lenient: bool = False) -> dict[str, 
     return _dict(info, path, lenient)
 
 
+def bounded(info: dict[str, Any]) -> dict[str, Any]:
+    """Give back an info that is small enough to be kept; InvalidInputException for a larger one."""
+    _check_number(len(json.dumps(info)), "info", lenient=False)
+    return info
+
+
+def _check_number(characters: int, path: str, lenient: bool) -> None:
+    if characters > MAX_INFO and not lenient:
+        raise InvalidInputException(
+            f"{path[:200]} refused: it would be {characters} characters of JSON or more, and an info has at most "
+            f"{MAX_INFO}; save what is larger as a label of its own"
+        )
+
+
 def _dict(value: dict[Any, Any], path: str, lenient: bool, depth: int = 0) -> dict[str, Any]:
+    _check_number(len(value) * len('"": 0, '), path, lenient)
     for key in value:
         if not isinstance(key, str):
             raise InvalidInputException(
@@ -137,6 +154,7 @@ def _plain(value: Any, path: str, lenient: bool, depth: int) -> Any:
     if isinstance(value, dict):
         return _dict(value, path, lenient, depth)
     if isinstance(value, (list, tuple)):
+        _check_number(len(value) * len("0, "), path, lenient)
         return [_plain(item, f"{path}[{n}]", lenient, depth + 1) for n, item in enumerate(value)]
     if callable(getattr(value, "model_dump", None)):  # pydantic's models
         return _plain(value.model_dump(), path, lenient, depth + 1)
@@ -157,7 +175,8 @@ def _integer(value: int, path: str, lenient: bool) -> int | str:
         return value
     if lenient:
         return str(value)
-    raise InvalidInputException(f"{path} refused: {value} is too large a whole number for JSON readers")
+    shown = str(value) if value.bit_length() < 200 else f"a number of {value.bit_length()} bits"
+    raise InvalidInputException(f"{path} refused: {shown} is too large a whole number for JSON readers")
 
 
 def _float(value: float, path: str, lenient: bool) -> float | str:

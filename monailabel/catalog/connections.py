@@ -19,6 +19,8 @@ _BUSY_MS = 60_000
 _LOG_AT_MOST = 8_000  # pages after which a commit empties the log itself, if nobody did in the background
 _FORK_SECONDS = 10.0  # that a fork waits for those who read or write
 _POLL = 0.001
+# A link that somebody put in the place of the file, or of a folder on the way to it, is not followed.
+_FLAGS = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_NOFOLLOW
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # What a sound catalog never says: our statements fit our tables, our rows each other, and their texts are UTF-8.
@@ -137,7 +139,7 @@ class Connections:
         self._inode = self._inode or _inode(self.path)
         connection = None
         try:
-            connection = apsw.Connection(self.path)
+            connection = apsw.Connection(self.path, flags=_FLAGS)
             connection.set_busy_timeout(_BUSY_MS)
             if self._write_ahead:
                 connection.pragma("journal_mode", "wal")

@@ -312,11 +312,6 @@ DELETE FROM mark WHERE id = :id;
 -- A change of an item is finished.
 UPDATE item SET mark = NULL WHERE id = :item AND mark = :id;
 
--- name: twin
--- The present item of another name whose visible file is the same folder entry.
-SELECT image_id FROM item
-WHERE inode = :inode AND state = 0 AND (tag = '') = (:tag = '') AND NOT (image_id = :image_id AND tag = :tag) LIMIT 1;
-
 -- name: namesake
 -- The present item of another id whose visible file has the same name; :starts are all beginnings of that name.
 SELECT i.image_id FROM json_each(:starts) s JOIN item i INDEXED BY item_name ON i.image_id = s.value

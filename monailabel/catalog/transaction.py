@@ -59,11 +59,6 @@ class Transaction:
         """Give all settings."""
         return dict(self._all("settings"))
 
-    def twin(self, image_id: str, tag: str, inode: int) -> str | None:
-        """Give the id of another present item that a folding disk keeps under the same folder entry."""
-        found: str | None = self._get("twin", image_id=image_id, tag=tag, inode=inode)
-        return found
-
     def namesake(self, image_id: str, tag: str, name: str) -> str | None:
         """Give the id of another present item whose visible file has this name: `a.b` + `.c` is `a` + `.b.c`."""
         starts = json.dumps([name[:n] for n in range(1, len(name) + 1)])

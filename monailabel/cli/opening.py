@@ -54,6 +54,7 @@ def opened(folder: Path, **options: Any) -> Iterator["LocalDatastore"]:
 
     settings = Settings.from_environment(folder=str(folder))
     options["read_only"] = options.get("read_only", False) or settings.read_only
+    options["follow_links"] = settings.follow_links
     with (
         printing.bar() as tell,
         LocalDatastore(str(folder), extensions=settings.extensions, progress=tell, **options) as datastore,

@@ -27,6 +27,10 @@ def serve(
     ] = None,
     read_only: Annotated[bool | None, typer.Option("--read-only", help="Refuse every change.")] = None,
     auto_reload: Annotated[bool | None, typer.Option(help="Watch the folder for other programs' changes.")] = None,
+    follow_links: Annotated[
+        str | None,
+        typer.Option(metavar="WHEN", help="Follow links out of the folder: never, reading (if not given), writing."),
+    ] = None,
     cors_origins: Annotated[
         str | None, typer.Option(metavar="ORIGINS", help="Other sites whose pages may ask, separated by commas.")
     ] = None,
@@ -52,6 +56,7 @@ def serve(
         "extensions": None if extensions is None else tuple(map(_glob, options.words(extensions))),
         "read_only": read_only,
         "auto_reload": auto_reload,
+        "follow_links": follow_links,
         "cors_origins": None if cors_origins is None else options.words(cors_origins),
         "session_path": None if session_path is None else str(session_path),
         "session_expiry": session_expiry,

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from monailabel.files.folder import CHUNK
 from monailabel.interfaces.exception import ConflictException
+
+PIECE = 64 * 1024  # bytes that are read at once, and held for each client that reads slowly
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Member:
     def __iter__(self) -> Iterator[bytes]:
         left = self.size
         with os.fdopen(self.open(), "rb") as file:
-            while left and (chunk := file.read(min(CHUNK, left))):
+            while left and (chunk := file.read(min(PIECE, left))):
                 left -= len(chunk)
                 yield chunk
             more = file.read(1)

@@ -31,7 +31,7 @@ from monailabel.interfaces.exception import (
     ReadOnlyException,
     VersionConflictException,
 )
-from monailabel.models import IMAGE, plain
+from monailabel.models import IMAGE, bounded, plain
 
 if TYPE_CHECKING:
     from monailabel.datastore.as_of import AsOf
@@ -115,6 +115,7 @@ class Beyond(Finding, Pictures):
         if not tag and name in (os.path.basename(self._store.snapshot.path), "labels"):
             raise InvalidInputException(f"image id {image_id!r} refused: {name!r} is the datastore's own")
         info |= {"ts": int(time.time()), "name": self._filename(image_id, ext)}
+        bounded(info)
         return self._store.changes.folder(tag).path(visible_name(image_id, tag, ext))
 
     def add_images(

@@ -10,7 +10,6 @@ from monailabel.datastore.change import Changes
 from monailabel.datastore.edit import visible_name
 from monailabel.files.folder import digest
 from monailabel.files.locking import lock
-from monailabel.files.looks import look
 from monailabel.files.sharing import open_shared
 from monailabel.models import Item
 
@@ -59,11 +58,11 @@ class Checksums:
 
     def of(self, item: Item) -> str | None:
         """Read a visible file; None if it is not, or no longer, the one that the catalog speaks of."""
-        path = self._changes.folder(item.tag).path(visible_name(item.image_id, item.tag, item.ext))
-        before = look(path)
+        folder, name = self._changes.folder(item.tag), visible_name(item.image_id, item.tag, item.ext)
+        before = folder.look(name)
         if before is None or (before.size, before.mtime_ns) != (item.size, item.mtime_ns):
             return None
         with suppress(OSError):
-            sha256, _ = digest(path, self.stopped.is_set)
-            return sha256 if before == look(path) else None
+            sha256, _ = digest(folder.path(name), self.stopped.is_set)
+            return sha256 if before == folder.look(name) else None
         return None

@@ -1,17 +1,16 @@
 """What one change may do to images, labels and their infos; its rows, events and marks belong to one transaction."""
 
-import errno
 import os
-import stat
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
-from monailabel import naming
 from monailabel.catalog.transaction import Transaction
 from monailabel.datastore.actor import UNKNOWN, Actor
+from monailabel.files import disk
+from monailabel.files.entering import is_file
 from monailabel.files.folder import Folder, Staged
-from monailabel.files.looks import Look, look
+from monailabel.files.looks import Look
 from monailabel.interfaces.exception import ConflictException, ImageNotFoundException, LabelNotFoundException
 from monailabel.models import IMAGE, Event, Item, Kept, Mark, State
 
@@ -46,6 +45,10 @@ class Edit:
         """Give the path of a visible file."""
         return self._folder(tag).path(visible_name(image_id, tag, ext))
 
+    def look(self, image_id: str, tag: str, ext: str) -> Look | None:
+        """Look at a visible file."""
+        return self._folder(tag).look(visible_name(image_id, tag, ext))
+
     def image(self, image_id: str) -> Item:
         """Give a listed image's row, or say that there is none."""
         item = self._image = self.rows.item(image_id, IMAGE)
@@ -77,9 +80,8 @@ class Edit:
         self._check_free(old)
         name = visible_name(image_id, tag, ext)
         out_name = visible_name(image_id, tag, old.ext) if old and old.state is State.PRESENT else None
-        if name != out_name:
-            self.check_place(image_id, tag, ext)
-        self._check_writable(os.path.dirname(self._folder(tag).path(name)))
+        self.check_place(image_id, tag, ext, is_ours=name == out_name)
+        self._folder(tag).check_writable(name)
         seen = Look(staged.size, staged.mtime_ns, staged.inode, None)
         item = self._record(
             self._actor, action or _added(old), old, image_id, tag, ext, seen, staged.sha256, info, marked=True
@@ -100,7 +102,7 @@ class Edit:
         item = self.rows.item(image_id, tag)
         if item is None or not item.listed:
             return not etags
-        seen = look(self.path(image_id, tag, item.ext))
+        seen = self.look(image_id, tag, item.ext)
         etag = item.etag(seen.size or 0, seen.mtime_ns or 0) if seen else item.sha256
         return "*" in etags or etag in etags
 
@@ -143,11 +145,13 @@ class Edit:
     def remove(self, item: Item) -> None:
         """Remove an image or label; its bytes are kept in the history."""
         self._check_free(item)
+        name = visible_name(item.image_id, item.tag, item.ext)
+        if item.state is State.PRESENT:
+            self._folder(item.tag).check_writable(name)
         seq = self._say(self._actor, "removed", item, item.sha256, None, {"ext": item.ext, "old": item.info})
         marked = seq if item.state is State.PRESENT else None
         self.rows.put_item(replace(item, state=State.REMOVED, seq=seq, inode=None, mark=marked), item)
         if item.state is State.PRESENT:
-            name = visible_name(item.image_id, item.tag, item.ext)
             token = self._folder(item.tag).token()
             self._mark(Mark(seq, item.rowid, item.tag, None, None, None, name, name, token, item.version))
 
@@ -273,34 +277,30 @@ class Edit:
         if item is not None and item.rowid in self.stuck:
             raise self.stuck[item.rowid]
 
-    def _check_writable(self, folder: str) -> None:
-        """Refuse before the commit what could not be put in its place after it."""
-        if not os.access(folder, os.W_OK | os.X_OK) and os.path.isdir(folder):
-            raise PermissionError(errno.EACCES, "the folder cannot be written", folder)
-
     def check_namesake(self, image_id: str, tag: str, ext: str) -> None:
         """Raise ConflictException for another id's file, as `a.nii` with `.gz` and `a` with `.nii.gz` are one."""
         if other := self.rows.namesake(image_id, tag, image_id + ext):
             raise ConflictException(f"image id {image_id!r} refused: the file {image_id + ext!r} is that of {other!r}")
 
-    def check_place(self, image_id: str, tag: str, ext: str) -> None:
+    def check_place(self, image_id: str, tag: str, ext: str, *, is_ours: bool = False) -> None:
         """Refuse a file whose place is another one's, a folder's, or one that this disk takes for another one's.
 
-        Raises ConflictException.
+        Raises ConflictException. `is_ours` says that the place was the item's own before.
         """
-        try:
-            facts = os.lstat(self.path(image_id, tag, ext))
-        except OSError:
+        path, name = self.path(image_id, tag, ext), image_id + ext
+        if os.path.lexists(path) and not is_file(path):
+            what = "a folder" if os.path.isdir(path) else "something that is no file"
+            raise ConflictException(f"image id {image_id!r} refused: {what} has the name {name!r}; choose another id")
+        if is_ours:
             return
-        name = image_id + ext
-        if stat.S_ISDIR(facts.st_mode):
-            raise ConflictException(f"image id {image_id!r} refused: a folder has the name {name!r}; choose another id")
-        self.check_namesake(image_id, tag, ext)
-        twin = self.rows.twin(image_id, tag, facts.st_ino)
-        if twin is not None and naming.folded(twin) == naming.folded(image_id):
-            raise ConflictException(
-                f"image id {image_id!r} refused: this disk takes it for {twin!r}; choose another id"
-            )
+        if tag and (other := disk.twin(os.path.dirname(path))):
+            raise ConflictException(f"tag {tag!r} refused: this disk takes it for {other!r}; choose another tag")
+        if os.path.lexists(path):
+            self.check_namesake(image_id, tag, ext)
+            if other := disk.twin(path):
+                raise ConflictException(
+                    f"image id {image_id!r} refused: this disk takes {name!r} for {other!r}; choose another id"
+                )
 
 
 def _added(old: Item | None) -> str:

@@ -18,9 +18,10 @@ from monailabel.datastore.readonly import ReadOnly
 from monailabel.datastore.remembering import text_of
 from monailabel.datastore.scan import Progress
 from monailabel.datastore.store import Options, Store
+from monailabel.files.entering import FollowLinks, how_to_follow, open_regular
 from monailabel.interfaces.datastore import DefaultLabelTag
 from monailabel.interfaces.exception import ImageNotFoundException
-from monailabel.models import IMAGE, State, plain
+from monailabel.models import IMAGE, State, bounded, plain
 
 if TYPE_CHECKING:
     from monailabel.datastore.as_of import AsOf
@@ -58,6 +59,7 @@ class LocalDatastore(Beyond):
         *,
         actor: str | None = None,
         state_dir: str | PathLike[str] | None = None,
+        follow_links: FollowLinks = "reading",
         progress: Progress | None = None,
     ) -> None:
         """Open a folder, taking in what other programs changed in it; one that is not there is made.
@@ -66,6 +68,10 @@ class LocalDatastore(Beyond):
         lists what is there and writes not a byte. `actor` is recorded as who makes changes (the operating system's
         user otherwise); `state_dir` holds the datastore's own files instead of `.monailabel` in the folder;
         `progress(what, done, total)` is called while something takes long.
+
+        `follow_links` says what links that lead out of the folder are followed for: "never" lists nothing behind them,
+        "reading" lists and reads linked files and folders, "writing" also saves into linked folders (a linked file is
+        replaced, never written through). `images_dir` and `labels_dir` that are named here may be links anyway.
 
         Raises DamagedDatastoreException where a document without a catalog cannot be read, InvalidInputException where
         a document names folders outside that the arguments do not name.
@@ -81,6 +87,7 @@ class LocalDatastore(Beyond):
             "read_only": read_only,
             "actor": actor,
             "state_dir": os.fspath(state_dir) if state_dir else None,
+            "follow_links": follow_links,
         }
         self.path = os.path.realpath(os.fspath(datastore_path))
         self.extensions = patterns
@@ -91,7 +98,7 @@ class LocalDatastore(Beyond):
         self_reference = weakref.WeakMethod(self._to_id)
         options = Options(
             self.path, os.fspath(images_dir), os.fspath(labels_dir), datastore_config, patterns,
-            lambda name: (self_reference() or patterns.split)(name), state, progress,
+            lambda name: (self_reference() or patterns.split)(name), state, how_to_follow(follow_links), progress,
         )  # fmt: skip
         self._looking = ReadOnly(options) if read_only else None
         self._writing = None if read_only else Store(options)
@@ -230,14 +237,14 @@ class LocalDatastore(Beyond):
         id, news = naming.image_id(image_id), plain(info)
         with self._change() as edit:
             item = edit.image(id)
-            edit.inform(item, item.info | news)
+            edit.inform(item, bounded(item.info | news))
 
     def update_label_info(self, label_id: str, label_tag: str, info: dict[str, Any]) -> None:
         """Merge `info` into the label's info. Raises LabelNotFoundException, InvalidInputException."""
         id, tag, news = naming.image_id(label_id), naming.tag(label_tag), plain(info)
         with self._change() as edit:
             item = edit.label(id, tag)
-            edit.inform(item, item.info | news)
+            edit.inform(item, bounded(item.info | news))
 
     def set_name(self, name: str) -> None:
         """Set the name in a standardized form: lower case, `-` for spaces."""
@@ -433,5 +440,5 @@ def _close(watch: "Watch | None", opened: Store | ReadOnly | None, archives: lis
 
 
 def _read(path: str) -> io.BytesIO:
-    with open(path, "rb") as file:
+    with os.fdopen(open_regular(path), "rb") as file:
         return io.BytesIO(file.read())

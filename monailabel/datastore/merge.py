@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from monailabel import naming
 from monailabel.datastore.edit import Edit
-from monailabel.files.looks import complete, look
+from monailabel.files.looks import complete
 from monailabel.interfaces.exception import ConflictException, InvalidInputException
 from monailabel.models import IMAGE, State, plain
 
@@ -108,7 +108,7 @@ def _take(edit: Edit, image_id: str, tag: str, ext: str, info: dict[str, Any], *
     except (ConflictException, InvalidInputException) as error:
         logger.warning("%s", error)
         return False
-    seen = look(path)
+    seen = edit.look(image_id, tag, ext)
     if seen is not None and complete({path: seen}):
         edit.find(edit.rows.item(image_id, tag), image_id, tag, ext, seen, info)
         return True

@@ -1,7 +1,6 @@
 """Opening the newest version of a file while it may be on its way to its place."""
 
 import os
-import stat
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -61,20 +60,18 @@ def open_newest(catalog: SqliteCatalog, changes: Changes, image_id: str, tag: st
         if item is None or not item.listed:
             return None
         try:
-            fd = os.open(locate(catalog, changes, image_id, tag, item.ext, item.mark), os.O_RDONLY | os.O_CLOEXEC)
+            fd = changes.folder(tag).open(locate(catalog, changes, image_id, tag, item.ext, item.mark))
         except FileNotFoundError:
             continue
         opened = _described(fd, item)
-        if opened is not None and (opened.sha256 or _stands(catalog, item, fd, last=attempt == _ATTEMPTS - 1)):
+        if opened.sha256 or _stands(catalog, item, fd, last=attempt == _ATTEMPTS - 1):
             return opened
         os.close(fd)
     return None
 
 
-def _described(fd: int, item: Item) -> OpenFile | None:
+def _described(fd: int, item: Item) -> OpenFile:
     facts = os.fstat(fd)
-    if not stat.S_ISREG(facts.st_mode):
-        return None
     etag = item.etag(facts.st_size, facts.st_mtime_ns)
     sha256 = item.sha256 if etag == item.sha256 else None
     return OpenFile(fd, item.image_id + item.ext, facts.st_size, facts.st_mtime, etag, sha256, item.version)

@@ -10,7 +10,7 @@ from contextlib import closing
 from monailabel.catalog.connections import copy_catalog
 from monailabel.catalog.sqlite import NewerCatalog
 from monailabel.datastore.rebuilding import CATALOG, behind, discard, make, needs_rebuilding, opened
-from monailabel.datastore.store import LOCK, Options, Store
+from monailabel.datastore.store import LOCK, Options, Store, refuse_others
 from monailabel.files.locking import lock
 from monailabel.interfaces.exception import DamagedDatastoreException
 
@@ -23,12 +23,13 @@ class ReadOnly:
     def __init__(self, options: Options) -> None:
         if not os.path.isdir(options.path):
             raise FileNotFoundError(2, "no such folder, and a read-only datastore makes none", options.path)
+        refuse_others(options)
         self._options = options
         self._source = os.path.join(options.own_folder(), CATALOG)
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._seen = self._seen_whole()
-        self._private = tempfile.mkdtemp(prefix="monailabel-")
+        self._private = _private_folder()
         self._store = self._opened()
 
     def current(self) -> Store:
@@ -37,7 +38,7 @@ class ReadOnly:
             self._lock = threading.Lock()
             self._pid = os.getpid()
             self._seen = self._seen_whole()
-            self._private = tempfile.mkdtemp(prefix="monailabel-")
+            self._private = _private_folder()
             self._store = self._opened()
         if self._signature() != self._seen:
             with self._lock:
@@ -91,6 +92,10 @@ class ReadOnly:
 
     def _signature(self) -> list[tuple[int, int, int] | None]:
         return [_facts(self._source), _facts(self._source + "-wal")]
+
+
+def _private_folder() -> str:
+    return os.path.realpath(tempfile.mkdtemp(prefix="monailabel-"))
 
 
 def _facts(path: str) -> tuple[int, int, int] | None:

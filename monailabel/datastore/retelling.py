@@ -12,8 +12,8 @@ from monailabel.datastore.actor import UNKNOWN
 from monailabel.datastore.change import Changes
 from monailabel.datastore.edit import visible_name
 from monailabel.datastore.history import ALL, plainly
-from monailabel.files.folder import digest
-from monailabel.files.looks import Look, look
+from monailabel.files.folder import Folder, digest
+from monailabel.files.looks import Look
 from monailabel.models import IMAGE, State
 
 _BRING = ("added", "replaced", "restored", "found", "changed", "back", "expected")
@@ -89,15 +89,15 @@ def retell(catalog: SqliteCatalog, changes: Changes) -> None:
             for image_id, tag in ordered[begin : begin + _BATCH]:
                 told, item = told_of(catalog, image_id, tag, not_sealed), edit.rows.item(image_id, tag)
                 if told and told.ext is not None and told.info is not None and (item is None or item.seq <= told.seq):
-                    path = changes.folder(tag).path(visible_name(image_id, tag, told.ext))
-                    asking.tell(edit.rows, image_id, tag, _rows_of(told, _seen(path, told)))
+                    seen = _seen(changes.folder(tag), visible_name(image_id, tag, told.ext), told)
+                    asking.tell(edit.rows, image_id, tag, _rows_of(told, seen))
             asking.recount(edit.rows)
 
 
-def _seen(path: str, told: Told) -> Look | None:
+def _seen(folder: Folder, name: str, told: Told) -> Look | None:
     """Look at the visible file, where it has the bytes that the events tell."""
-    seen = look(path) if told.state is State.PRESENT else None
-    return seen if seen and told.sha256 and digest(path)[0] == told.sha256 else None
+    seen = folder.look(name) if told.state is State.PRESENT else None
+    return seen if seen and told.sha256 and digest(folder.path(name))[0] == told.sha256 else None
 
 
 def _rows_of(told: Told, seen: Look | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:

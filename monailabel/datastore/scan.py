@@ -16,7 +16,7 @@ from monailabel.datastore.change import Changes
 from monailabel.datastore.compare import Difference, compare
 from monailabel.datastore.edit import Edit
 from monailabel.files import disk
-from monailabel.files.looks import Look, look, look_at_many
+from monailabel.files.looks import Look, look_at_many
 from monailabel.interfaces.exception import InvalidInputException
 from monailabel.models import IMAGE, Item, State
 
@@ -25,6 +25,8 @@ _WAIT_NS = 100_000_000
 BATCH = 5_000  # files to a transaction, so that other writers get their turn
 
 T = TypeVar("T")
+
+_NOT_FOLLOWED = "a link that leads out of the datastore's folder, and none is followed (follow_links)"
 
 _Images = dict[str, tuple[bool, int]]  # by id: whether each is listed, and its version
 Stamp = tuple[int, int]  # a folder's time stamp in nanoseconds, and its inode
@@ -114,7 +116,7 @@ class Scan:
             items = self._items(tag, names)
             path = self._path(tag)
             shown = [n for n in {*names, *items} if self._is_listed(n, tag)]
-            seen = {n: facts for n in shown if (facts := look(f"{path}/{n}"))}
+            seen = {n: facts for n in shown if (facts := self._look(tag, n))}
             reading = _Reading(tag, path, None, _difference(names, items, seen), single=True)
             if self._take_in(reading, since):
                 again.update(os.path.join(reading.path, name) for name in names)
@@ -155,9 +157,9 @@ class Scan:
             return list(dict.fromkeys([*known, *(k[7:] for k in stamps if k.startswith("labels/"))]))
         found = []
         trusted = _trusted(root, stamp)
-        with suppress(FileNotFoundError, PermissionError), os.scandir(root) as entries:
+        with suppress(FileNotFoundError, NotADirectoryError, PermissionError), os.scandir(root) as entries:
             for entry in entries:
-                with suppress(InvalidInputException):
+                with suppress(InvalidInputException, OSError):  # the latter: links in a circle
                     if entry.is_dir():
                         found.append(naming.tag(entry.name))
         if trusted:
@@ -179,6 +181,9 @@ class Scan:
             reading.unfinished = True
         return reading
 
+    def _look(self, tag: str, name: str) -> Look | None:
+        return self._changes.folder(tag).look(os.path.join(tag, name))
+
     def _path(self, tag: str) -> str:
         root = self._changes.folder(tag).root
         return os.path.join(root, tag) if tag else root
@@ -186,6 +191,10 @@ class Scan:
     def _entries(self, reading: _Reading) -> Iterator[tuple[str, int]]:
         """Give name and inode of every file that is not hidden; no file is looked at."""
         own = frozenset() if reading.tag else self._own_names
+        folder = self._changes.folder(reading.tag)
+        if not folder.shows(reading.tag):
+            reading.problems["."] = (f"the folder is reached by {_NOT_FOLLOWED}", False)
+            return
         with suppress(FileNotFoundError, NotADirectoryError), os.scandir(reading.path) as entries:
             for entry in entries:
                 name = entry.name
@@ -194,8 +203,11 @@ class Scan:
                 if not (name.isascii() or _is_text(name)):
                     shown = name.encode(errors="backslashreplace").decode()
                     reading.problems[shown] = ("its name is not UTF-8; rename the file", False)
-                elif entry.is_file():
-                    yield name, entry.inode()
+                elif _is_file(entry):
+                    if entry.is_symlink() and not folder.shows(os.path.join(reading.tag, name)):
+                        reading.problems[name] = (f"it is {_NOT_FOLLOWED}", False)
+                    else:
+                        yield name, entry.inode()
 
     # -- deciding ------------------------------------------------------------------------------------------------------
 
@@ -279,7 +291,9 @@ class Scan:
         if item is None or item.mark is not None or item.seq > since:
             return False
         reading.judged.add(image_id)
-        if item.state is State.PRESENT and look(os.path.join(reading.path, item.image_id + item.ext)) is None:
+        name = item.image_id + item.ext
+        is_there = self._look(reading.tag, name) is not None and disk.twin(f"{reading.path}/{name}") is None
+        if item.state is State.PRESENT and not is_there:
             edit.miss(item)
         return True
 
@@ -317,7 +331,7 @@ class Scan:
             return False
         if item is not None and item.state is State.PRESENT and item.ext != ext:
             return False  # another file of that id came meanwhile
-        if look(os.path.join(reading.path, name)) != seen:
+        if self._look(reading.tag, name) != seen:
             return False
         waited = item.info if item is not None and item.state is not State.REMOVED else None
         info = waited or {"ts": int(time.time())}  # what waited for the file is there again
@@ -384,6 +398,13 @@ def _is_as_known(item: Item, seen: Look | None) -> bool:
     """Tell whether a file is just as the catalog says, as after a change of our own."""
     known = Look(item.size, item.mtime_ns, item.inode, item.link)
     return item.state is State.PRESENT and seen == known
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link whose way ends in a circle, at a file, or where we may not go
+        return False
 
 
 def _is_text(name: str) -> bool:

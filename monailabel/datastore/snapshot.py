@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from monailabel.catalog.sqlite import SqliteCatalog
 from monailabel.datastore.objects import whole, with_refused
+from monailabel.files.entering import NO_FILE, entered, open_regular
 from monailabel.files.locking import FolderLock
 from monailabel.files.sharing import share_with_group, sync_folder
 from monailabel.interfaces.exception import DamagedDatastoreException
@@ -154,7 +155,8 @@ class Snapshot:
                     with open(self._next, "rb") as ours, open(copy, "xb") as theirs:
                         shutil.copyfileobj(ours, theirs, _PIECE)
                     self._put(copy, self.path, durable=durable)
-                os.replace(self._next, self._base)
+                own = os.path.dirname(fresh)
+                os.replace(f"{own}/{os.path.basename(self._next)}", f"{own}/{os.path.basename(self._base)}")
                 self._take_note(seq, durable=durable)
         self.cost = time.monotonic() - begin
 
@@ -190,12 +192,14 @@ class Snapshot:
     @contextmanager
     def _temporary(self, path: str) -> Iterator[str]:
         """Give a name beside a file for what will take its place; whatever still has it at the end is removed."""
-        temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{secrets.token_hex(4)}")
-        try:
-            yield temporary
-        finally:
-            with suppress(OSError):
-                os.unlink(temporary)
+        folder, name = os.path.split(path)
+        with entered(os.path.dirname(folder), os.path.basename(folder)) as inside:
+            temporary = f"{inside}/.{name}.{secrets.token_hex(4)}"
+            try:
+                yield temporary
+            finally:
+                with suppress(OSError):
+                    os.unlink(temporary)
 
     def _put(self, temporary: str, path: str, *, durable: bool = False) -> None:
         """Put a new file in the place of an old one, with its permissions."""
@@ -204,12 +208,14 @@ class Snapshot:
         if durable:
             with open(temporary, "rb+") as file:
                 os.fsync(file.fileno())
-        os.replace(temporary, path)
+        os.replace(temporary, os.path.join(os.path.dirname(temporary), os.path.basename(path)))
 
     def _share(self, temporary: str, path: str) -> None:
         """Give a new document the permissions of the one it replaces, and the group what the folder gives it."""
         with suppress(FileNotFoundError):
-            os.chmod(temporary, stat.S_IMODE(os.stat(path).st_mode))
+            facts = os.lstat(path)
+            if stat.S_ISREG(facts.st_mode):
+                os.chmod(temporary, stat.S_IMODE(facts.st_mode))
         share_with_group(temporary, os.path.dirname(self.path))
 
     # -- reading -------------------------------------------------------------------------------------------------------
@@ -342,7 +348,7 @@ def _is_same(path: str, right: str) -> bool:
 def signature(path: str) -> tuple[int, int, int] | None:
     """Give size, time and inode of a file; None if there is none."""
     try:
-        facts = os.stat(path)
+        facts = os.lstat(path)
     except FileNotFoundError:
         return None
     return facts.st_size, facts.st_mtime_ns, facts.st_ino
@@ -359,8 +365,13 @@ def _boot() -> str:
 
 
 def _read(path: str) -> bytes | None:
+    """Read one of our files; what has its place and is none, such as a link, reads as nothing."""
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
-            return file.read() if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
+        with os.fdopen(open_regular(path, getattr(os, "O_NOFOLLOW", 0)), "rb") as file:
+            return file.read()
     except FileNotFoundError:
         return None
+    except OSError as error:
+        if error.errno in NO_FILE:
+            return b""
+        raise

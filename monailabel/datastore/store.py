@@ -21,18 +21,19 @@ from monailabel.datastore.checksums import Checksums
 from monailabel.datastore.edit import Edit, visible_name
 from monailabel.datastore.erasing import SHOWN, Erasing
 from monailabel.datastore.finder import INDEX, Finder
-from monailabel.datastore.head import HeadFile
+from monailabel.datastore.head import HEAD, HeadFile
 from monailabel.datastore.merge import merge
-from monailabel.datastore.rebuilding import CATALOG, SETTINGS, behind, needs_rebuilding, opened, rebuild
+from monailabel.datastore.rebuilding import CATALOG, COPY, SETTINGS, behind, needs_rebuilding, opened, rebuild
 from monailabel.datastore.reconciling import pending, reconcile, reconciled
 from monailabel.datastore.scan import Progress, Scan
 from monailabel.datastore.snapshot import DESCRIPTION, NAME, EditedElsewhere, Snapshot
 from monailabel.datastore.sparing import Spare
 from monailabel.datastore.stamps import Stamps
 from monailabel.files import disk
-from monailabel.files.folder import Folder
+from monailabel.files.entering import FollowLinks, is_inside
+from monailabel.files.folder import HISTORY, STAGING, Folder
 from monailabel.files.locking import FolderLock
-from monailabel.files.sharing import make_folder, open_shared, refuse_link
+from monailabel.files.sharing import make_folder, open_shared, refuse_other
 from monailabel.interfaces.datastore import DefaultLabelTag
 from monailabel.interfaces.exception import DamagedDatastoreException, InvalidInputException
 from monailabel.models import plain
@@ -44,7 +45,12 @@ logger = logging.getLogger(__name__)
 
 LOCK = "lock"  # the writer's
 DERIVED = (SHOWN, "pictures", "search.db*", "catalog.copy*")  # what is made of the catalog and the files, and may go
+DEFAULT = {"images_dir": ".", "labels_dir": "labels"}
 STATE = ".monailabel"  # the folder of our own files inside the datastore's folder
+_OWN_FILES = (
+    *(name + end for name in (CATALOG, INDEX) for end in ("", "-wal", "-shm", "-journal")),
+    COPY, HEAD, LOCK, "reading.lock", "snapshot.json", "snapshot.next", "snapshot.note",
+)  # fmt: skip
 _SETTLE_AFTER = 0.3  # seconds without a change, until the last ones are finished
 _SNAPSHOT_AFTER = 1.0  # seconds that a snapshot which takes longer may lag behind
 _SNAPSHOT_SHARE = 10  # at most this part of the time goes into writing snapshots
@@ -69,11 +75,12 @@ class Options:
     extensions: naming.Extensions
     to_id: Callable[[str], tuple[str, str]]
     state_dir: str | None
+    follow_links: FollowLinks
     progress: Progress | None
 
     def own_folder(self) -> str:
         """Give the folder of our own files."""
-        return os.path.abspath(self.state_dir) if self.state_dir else os.path.join(self.path, STATE)
+        return os.path.realpath(self.state_dir) if self.state_dir else os.path.join(self.path, STATE)
 
 
 class Store:
@@ -130,8 +137,10 @@ class Store:
             self._after_loss = False
 
     def _tidy(self) -> None:
-        for tag in DefaultLabelTag:
-            make_folder(self.labels.path(tag.value), like=self.path)
+        with suppress(InvalidInputException, PermissionError):  # a link leads to it: saving says so
+            self.labels.check_writable()
+            for tag in DefaultLabelTag:
+                self.labels.make(tag.value)
         self.changes.settle(UNKNOWN)
         self.changes.sweep()
         self.erasing.finish()
@@ -203,14 +212,21 @@ class Store:
     def _folder(self, name: str, given: str) -> Folder:
         said = self.catalog.settings()[name]
         _check_inside(self.path, name, said, given)
-        root = os.path.normpath(os.path.join(self.path, said))
-        state = self._options.own_folder()
+        root, state = os.path.normpath(os.path.join(self.path, said)), self._options.own_folder()
         if not self.private:
             make_folder(root, like=self.path)
-        folder = Folder(root, state if _same_disk(root, state) else os.path.join(root, STATE))
+        base = root if given != DEFAULT[name] and self._is_one(said, given) else self.path
+        follow = self._options.follow_links
+        is_written = follow == "writing" or base == root or os.path.realpath(root) == root
+        work = state if _same_disk(root, state) or not is_written else os.path.join(root, STATE)
+        folder = Folder(root, work, base=base, follow=follow)
         if not self.private:
             folder.prepare()
         return folder
+
+    def _is_one(self, one: str, other: str) -> bool:
+        """Tell whether two names lead to one folder."""
+        return os.path.realpath(os.path.join(self.path, one)) == os.path.realpath(os.path.join(self.path, other))
 
     # -- changes -------------------------------------------------------------------------------------------------------
 
@@ -408,16 +424,22 @@ def _remove(path: str) -> None:
     shutil.rmtree(path)
 
 
-def _prepared(options: Options) -> str:
-    """Make the folder of our own files; inside a received folder it must be a folder of its own, not a link."""
+def refuse_others(options: Options) -> None:
+    """Refuse a received folder with links, pipes or the like in the place of a datastore's own files."""
     state = options.own_folder()
-    if options.state_dir is None:
-        refuse_link(state)
-    for name in (CATALOG, INDEX):
-        for end in ("", "-wal", "-shm", "-journal"):
-            refuse_link(os.path.join(state, name + end))
-    make_folder(state, like=options.path)
-    return state
+    for name in ("", STAGING, HISTORY):
+        refuse_other(os.path.join(state, name).rstrip("/"), folder=True)
+    for name in _OWN_FILES:
+        refuse_other(os.path.join(state, name))
+    for name in (naming.file_name(options.config), ".lock"):
+        refuse_other(os.path.join(options.path, name))
+
+
+def _prepared(options: Options) -> str:
+    """Make the folder of our own files."""
+    refuse_others(options)
+    make_folder(options.own_folder(), like=options.path)
+    return options.own_folder()
 
 
 def _same_disk(one: str, other: str) -> bool:
@@ -431,11 +453,10 @@ def _check_inside(path: str, name: str, said: str, given: str) -> None:
     """Refuse a folder outside the datastore's that a document or catalog names, unless the constructor names it too."""
     if "\0" in said:
         raise InvalidInputException(f"{name} {said!r} refused: it holds a NUL character")
-    if said == given:
+    real = os.path.realpath(os.path.join(path, said))
+    if said == given or real == os.path.realpath(os.path.join(path, given)):
         return
-    root = os.path.realpath(path)
-    real = os.path.realpath(os.path.join(root, said))
-    if os.path.isabs(said) or os.path.commonpath([root, real]) != root:
+    if os.path.isabs(said) or not is_inside(real, path):
         raise InvalidInputException(
             f"{name} {said!r}, which the document of {path} names, leads outside it; "
             f"if that is right, open the datastore with {name}={said!r}"

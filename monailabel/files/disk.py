@@ -1,7 +1,9 @@
-"""What kind of disk a folder lies on: how fine its clock is, and whether other machines write to it."""
+"""What kind of disk a folder lies on: its clock's steps, other machines that write to it, names it takes for one."""
 
 import os
 from functools import lru_cache
+
+from monailabel import naming
 
 # Their time stamps come from the kernel's clock, which moves every 1 to 10 ms.
 _FINE = frozenset(["ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "overlay", "zfs", "f2fs", "bcachefs"])
@@ -26,6 +28,24 @@ def is_network(path: str) -> bool:
 def clock_step_ns(path: str) -> int:
     """Give how old a folder's time stamp must be before one can be sure that it tells every change."""
     return 50_000_000 if kind(path) in _FINE else 2_000_000_000
+
+
+def twin(path: str) -> str | None:
+    """Give the other name under which the disk lists what a path leads to, where it ignores letter case or the like.
+
+    None where nothing is there, or something under exactly that name.
+    """
+    folder, name = os.path.split(path)
+    try:
+        inode = os.lstat(path).st_ino
+        with os.scandir(folder) as entries:
+            listed = {entry.name: entry.inode() for entry in entries}
+    except FileNotFoundError:
+        return None
+    if name in listed:
+        return None
+    alike = (other for other in listed if naming.folded(other) == naming.folded(name))
+    return next(alike, None) or next((other for other, number in listed.items() if number == inode), None)
 
 
 def _mounts_stamp() -> bytes:

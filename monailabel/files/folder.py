@@ -9,22 +9,24 @@ import secrets
 import shutil
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from io import FileIO
 from types import TracebackType
 from typing import Self
 
+from monailabel.files.entering import FollowLinks, entered, is_file, open_regular
 from monailabel.files.locking import lock
 from monailabel.files.renaming import place, swap
-from monailabel.files.sharing import file_mode_like, make_folder, refuse_link, sync_folder
+from monailabel.files.sharing import file_mode_like, make_folder, refuse_other, sync_folder
+from monailabel.files.shown import Shown
 from monailabel.interfaces.exception import InvalidInputException
 
 CHUNK = 1 << 20
-_UP = (".", "..")
-_NOWHERE = ("", *_UP)
+STAGING, HISTORY = "staging", "history"
 TOKEN = re.compile(r"[0-9a-f]{32}")
 ALIKE = 256  # tokens that begin alike
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 LINK = "link"  # the end of the history's name of what was a link
 
 
@@ -46,7 +48,8 @@ class Staged:
 
     def _create(self) -> FileIO:
         while True:
-            file = FileIO(self.path, "xb")
+            with self.folder.own(STAGING) as staging:
+                file = FileIO(f"{staging}/{self.token}", "xb")
             lock(file)
             if os.fstat(file.fileno()).st_nlink:
                 return file
@@ -86,8 +89,8 @@ class Staged:
     def discard(self) -> None:
         """Remove the file, unless a change took it over; one that cannot be removed goes at the next opening."""
         if not self.taken:
-            with suppress(OSError):
-                os.unlink(self.path)
+            with suppress(OSError), self.folder.own(STAGING) as staging:  # else the next opening sweeps it
+                os.unlink(f"{staging}/{self.token}")
         self.release()
 
     def __enter__(self) -> Self:
@@ -108,16 +111,15 @@ class Came:
     size: int | None
 
 
-class Folder:
+class Folder(Shown):
     """Files under visible names in `root`; staging and history in `work`, on the same disk."""
 
-    def __init__(self, root: str, work: str) -> None:
-        self.root = root
+    def __init__(self, root: str, work: str, *, base: str | None = None, follow: FollowLinks = "reading") -> None:
+        super().__init__(root, work, base=base, follow=follow)
         self.work = work
-        self.staging = os.path.join(work, "staging")
-        self.history = os.path.join(work, "history")
+        self.staging = os.path.join(work, STAGING)
+        self.history = os.path.join(work, HISTORY)
         self.file_mode = file_mode_like(root)
-        self._real: dict[str, str] = {}
         self._given = itertools.count()
         self._beginning = ""
 
@@ -130,30 +132,15 @@ class Folder:
     def prepare(self) -> None:
         """Make the folders, durable, and as usable for the group as the root is."""
         for path in (self.work, self.staging, self.history):
-            refuse_link(path)
-        for path in (self.root, self.work, self.staging, self.history):
-            make_folder(path, like=self.root if path != self.root else os.path.dirname(self.root))
+            refuse_other(path, folder=True)
+        make_folder(self.root, like=os.path.dirname(self.root))
+        for path in (self.work, self.staging, self.history):
+            make_folder(path, like=self.root)
         self.file_mode = file_mode_like(self.root)
 
-    def path(self, name: str) -> str:
-        """Give the path of a visible name; InvalidInputException for one that leads elsewhere."""
-        folder, _, file = name.rpartition("/")
-        if file in _NOWHERE or folder in _UP or "/" in folder or "\0" in name:
-            raise InvalidInputException(f"file name {name!r} refused: it leads out of the datastore's folder")
-        return f"{self.root}/{name}"
-
-    def real_path(self, name: str) -> str:
-        """Give the real path of a visible name; where its folder really is, is looked up once."""
-        self.path(name)
-        folder, _, file = name.rpartition("/")
-        real = self._real.get(folder)
-        if real is None:
-            real = self._real[folder] = os.path.realpath(os.path.join(self.root, folder))
-        path = f"{real}/{file}"
-        try:
-            return os.path.realpath(path) if stat.S_ISLNK(os.lstat(path).st_mode) else path
-        except OSError:
-            return path
+    def own(self, *names: str) -> AbstractContextManager[str]:
+        """Enter a folder of our own, such as the staging: never through a link."""
+        return entered(os.path.dirname(self.work), os.path.basename(self.work), *names)
 
     # -- staging -------------------------------------------------------------------------------------------------------
 
@@ -163,16 +150,18 @@ class Folder:
 
     def stage_copy(self, source: str, *, durable: bool = True) -> Staged:
         """Copy a file into the staging, hashing it on the way, with its permissions."""
-        # Without O_NONBLOCK the opening of a named pipe would wait for somebody who writes into it.
-        with FileIO(os.open(source, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))) as file:
-            facts = os.fstat(file.fileno())
-            if not stat.S_ISREG(facts.st_mode):
-                raise InvalidInputException(f"{source!r} refused: it is no regular file")
+        try:
+            fd = open_regular(source)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENXIO):
+                raise
+            raise InvalidInputException(f"{source!r} refused: it is no regular file") from None
+        with FileIO(fd) as file:
             staged = self.stage(os.path.basename(source))
             try:
                 while chunk := file.read(CHUNK):
                     staged.write(chunk)
-                staged.seal(stat.S_IMODE(facts.st_mode) & 0o777, durable=durable)
+                staged.seal(stat.S_IMODE(os.fstat(fd).st_mode) & 0o777, durable=durable)
             except BaseException:
                 staged.discard()
                 raise
@@ -180,16 +169,17 @@ class Folder:
 
     def sweep(self, wanted: set[str]) -> None:
         """Remove staged files that no living writer holds and no change waits for."""
-        for entry in _entries(self.staging):
-            token, _, kind = entry.name.partition(".")
-            if token in wanted or not TOKEN.fullmatch(token):
-                continue
-            if kind == "out":  # whatever once lay under a visible name is kept
-                self.keep(token)
-                continue
-            with suppress(OSError), open(entry.path, "rb") as file:
-                if lock(file, wait=False):
-                    os.unlink(entry.path)
+        with self.own(STAGING) as staging:
+            for name in os.listdir(staging):
+                token, _, kind = name.partition(".")
+                if token in wanted or not TOKEN.fullmatch(token):
+                    continue
+                if kind == "out":  # whatever once lay under a visible name is kept
+                    self.keep(token)
+                    continue
+                with suppress(OSError), os.fdopen(open_regular(f"{staging}/{name}", _NOFOLLOW), "rb") as file:
+                    if lock(file, wait=False):
+                        os.unlink(f"{staging}/{name}")
 
     # -- publishing ----------------------------------------------------------------------------------------------------
 
@@ -206,64 +196,82 @@ class Folder:
 
         Does no harm twice, if told that it is `again`.
         """
-        source, target = self.staged_path(token), self.path(name)
-        out = source + ".out"
-        if again and not self.waits(token, inode, sha256):
-            try:  # an exchange that was cut short left what came out
-                os.rename(source, out)
-            except FileNotFoundError:
-                self._check_there()
-            return None
-        self._check_there()
-        make_folder(os.path.dirname(target), like=self.root)
-        while True:
-            try:
-                return place(source, target)
-            except FileExistsError:
-                if os.path.isdir(target) and not os.path.islink(target):
-                    raise IsADirectoryError(errno.EISDIR, "a folder has taken the name", target) from None
-            try:
-                return swap(source, target, out)
-            except FileNotFoundError:
-                continue
+        self.staged_path(token)
+        waits = not again or self.waits(token, inode, sha256)
+        folder, _, file = name.rpartition("/")
+        self.path(name)
+        with self.own(STAGING) as staging:
+            source = f"{staging}/{token}"
+            if not waits:
+                try:  # an exchange that was cut short left what came out
+                    os.rename(source, f"{source}.out")
+                except FileNotFoundError:
+                    self._check_there()
+                return
+            self._check_there()
+            self.make(folder)
+            with self.enter(folder) as shown:
+                _show(source, f"{shown}/{file}")
+
+    def make(self, folder: str) -> None:
+        """Make a folder in the root, and the root, unless they are there."""
+        make_folder(self.root, like=os.path.dirname(self.root))
+        if folder:
+            with self.enter("") as root:
+                make_folder(f"{root}/{folder}", like=self.root)
 
     def withdraw(self, name: str, token: str, *, again: bool = True) -> None:
-        """Take a name away; what lay there is kept under the token. Does no harm twice, if told that it is `again`."""
+        """Take a name away; what lay there is kept under the token. Does no harm twice, if told that it is `again`.
+
+        A folder, pipe or the like that took the name is nobody's image or label, and stays.
+        """
+        self.path(name)
         out = self.staged_path(token) + ".out"
         if again and (os.path.lexists(out) or self._kept(token)):
             return  # done before; what lies there now is somebody's new file
-        try:
-            os.rename(self.path(name), out)
-        except FileNotFoundError:
-            self._check_there()
+        folder, _, file = name.rpartition("/")
+        with self.own(STAGING) as staging:
+            try:
+                with self.enter(folder) as shown:
+                    if is_file(f"{shown}/{file}"):
+                        os.rename(f"{shown}/{file}", f"{staging}/{token}.out")
+                        return
+            except FileNotFoundError:
+                pass
+        self._check_there()
 
     def set_aside(self, token: str) -> None:
         """Have a staged file kept without ever showing it. Does no harm twice."""
-        try:
-            os.rename(self.staged_path(token), self.staged_path(token) + ".out")
-        except FileNotFoundError:
-            self._check_there()
+        self.staged_path(token)
+        with self.own(STAGING) as staging:
+            try:
+                os.rename(f"{staging}/{token}", f"{staging}/{token}.out")
+            except FileNotFoundError:
+                self._check_there()
 
     def keep(self, token: str, *, again: bool = True) -> Came | None:
         """Move what came out into the history, under its own hash; None if nothing came out."""
-        source = self.staged_path(token) + ".out"
-        try:
-            facts = os.lstat(source)
-        except FileNotFoundError:
-            self._check_there()
-            return self._kept(token) if again else None
-        if stat.S_ISLNK(facts.st_mode):
-            target = self._kept_path(token, LINK)
-            sha256, size = None, None
-        else:
-            if facts.st_nlink > 1:
-                _make_private(source)
-            sha256, size = digest(source)
-            target = self._kept_path(token, sha256)
-        make_folder(os.path.dirname(target), like=self.root)
-        refuse_link(os.path.dirname(target))
-        os.rename(source, target)
-        return Came(token, sha256, size)
+        self.staged_path(token)
+        with self.own(STAGING) as staging:
+            source = f"{staging}/{token}.out"
+            try:
+                facts = os.lstat(source)
+            except FileNotFoundError:
+                self._check_there()
+                return self._kept(token) if again else None
+            if stat.S_ISLNK(facts.st_mode):
+                came = Came(token, None, None)
+            elif stat.S_ISREG(facts.st_mode):
+                if facts.st_nlink > 1:
+                    _make_private(source)
+                came = Came(token, *digest(source))
+            else:
+                return None  # nothing that ever was an image or label
+            with self.own(HISTORY) as history:
+                make_folder(f"{history}/{token[:2]}", like=self.root)
+            with self.own(HISTORY, token[:2]) as kept:
+                os.rename(source, f"{kept}/{token}.{came.sha256 or LINK}")
+        return came
 
     def _check_there(self) -> None:
         """Raise FileNotFoundError where not a file is missing, but the disk: a mount that is gone comes back."""
@@ -304,8 +312,9 @@ class Folder:
 
     def erase(self, token: str, kind: str) -> None:
         """Remove what is kept under a token (a SHA-256, or `LINK`) for good. Does no harm twice."""
-        with suppress(FileNotFoundError):
-            os.unlink(self._kept_path(token, kind))
+        name = os.path.basename(self._kept_path(token, kind))
+        with suppress(FileNotFoundError), self.own(HISTORY, token[:2]) as kept:
+            os.unlink(f"{kept}/{name}")
 
     def kept(self) -> Iterator[os.DirEntry[str]]:
         """Give every file that the history keeps."""
@@ -330,13 +339,28 @@ def digest(path: str | int, stop: Callable[[], bool] = lambda: False) -> tuple[s
     `stop` is asked between two pieces; where it says so, InterruptedError ends the reading.
     """
     sha256, size = hashlib.sha256(), 0
-    with open(path, "rb", buffering=0, closefd=not isinstance(path, int)) as file:
+    fd = path if isinstance(path, int) else open_regular(path)
+    with open(fd, "rb", buffering=0, closefd=not isinstance(path, int)) as file:
         while chunk := file.read(CHUNK):
             if stop():
                 raise InterruptedError(errno.EINTR, "reading was stopped", str(path))
             sha256.update(chunk)
             size += len(chunk)
     return sha256.hexdigest(), size
+
+
+def _show(source: str, target: str) -> None:
+    """Put a staged file in its place; what lay there comes out beside it."""
+    while True:
+        try:
+            return place(source, target)
+        except FileExistsError:
+            if os.path.lexists(target) and not is_file(target):
+                raise FileExistsError(errno.EEXIST, "something that is no file has taken the name", target) from None
+        try:
+            return swap(source, target, f"{source}.out")
+        except FileNotFoundError:
+            continue
 
 
 def _make_private(path: str) -> None:

@@ -8,7 +8,12 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
+from monailabel.files.entering import entered
 from monailabel.interfaces.exception import InvalidInputException
+
+_KINDS = {
+    stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "link", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket",
+}  # fmt: skip
 
 
 def _umask() -> int:
@@ -104,21 +109,31 @@ def share_with_group(path: str, like: str) -> None:
             os.chmod(path, stat.S_IMODE(os.stat(path).st_mode) | more)
 
 
-def refuse_link(path: str) -> None:
-    """Refuse a link where a datastore keeps its own: in a folder that came from elsewhere it could lead anywhere."""
-    if os.path.islink(path):
+def refuse_other(path: str, *, folder: bool = False) -> None:
+    """Refuse what is no file, or no folder, where a datastore keeps its own.
+
+    In a folder that came from elsewhere a link could lead anywhere, and a pipe would be waited for.
+    """
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return
+    kind = _KINDS.get(stat.S_IFMT(mode), "device")
+    if kind != ("folder" if folder else "file"):
         raise InvalidInputException(
-            f"{path} is a link, and a datastore keeps its own files in its own folder; remove the link"
+            f"{path} is a {kind}, and a datastore keeps its own files in its own folder; remove the {kind}"
         )
 
 
 def open_shared(path: str, like: str) -> int:
     """Open a file for reading and writing, made if need be for everybody who may write to the folder `like`."""
-    refuse_link(path)
+    refuse_other(path)
     flags = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
-    try:
-        fd = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666)
-    except FileExistsError:
-        return os.open(path, flags)
-    share_with_group(path, like)
-    return fd
+    folder, name = os.path.split(path)
+    with entered(os.path.dirname(folder), os.path.basename(folder)) as inside:
+        try:
+            fd = os.open(f"{inside}/{name}", flags | os.O_CREAT | os.O_EXCL, 0o666)
+        except FileExistsError:
+            return os.open(f"{inside}/{name}", flags)
+        share_with_group(f"{inside}/{name}", like)
+        return fd

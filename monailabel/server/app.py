@@ -46,6 +46,7 @@ def open_datastore(settings: Settings, progress: Progress | None = None) -> Loca
         extensions=settings.extensions,
         auto_reload=settings.auto_reload,
         read_only=settings.read_only,
+        follow_links=settings.follow_links,
         progress=progress,
     )
 

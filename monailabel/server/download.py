@@ -18,6 +18,7 @@ from monailabel.server.conditions import Validators, Wanted, wanted
 from monailabel.server.settings import MIB
 
 CHUNK = MIB  # bytes that go out at once where the server cannot send the file by itself
+BATCH = MIB // 4  # bytes of an archive that go out at once: each client that reads slowly holds several
 INLINE = 64 * 1024  # bytes that are read without a thread
 SMALL = 4 * MIB  # up to here the server is not asked to send a file by itself, and a document stays in memory
 
@@ -176,7 +177,7 @@ def _batches(chunks: Iterator[bytes]) -> Iterator[bytes]:
     batch = bytearray()
     for chunk in chunks:
         batch += chunk
-        if len(batch) >= CHUNK:
+        if len(batch) >= BATCH:
             yield bytes(batch)
             batch.clear()
     if batch:

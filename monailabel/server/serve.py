@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from fastapi import FastAPI
 from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.net import SocketHolder  # type: ignore[attr-defined]
 from granian.server.embed import Server
 
@@ -17,6 +18,7 @@ from monailabel.server.guard import is_loopback, is_wildcard
 from monailabel.server.settings import Settings
 
 BACKLOG = 1024  # connections that may wait, and that are served at once
+BUFFER = 128 * 1024  # bytes of a connection that wait to be read; a request's head has to fit into them
 MOST_FILES = 65_536
 
 Ready = Callable[[str], None]
@@ -74,7 +76,7 @@ async def run(
 ) -> None:
     """Serve an application on a bound socket until `stop` is set; open requests get `settings.grace` seconds more."""
     address = url(settings, listening)
-    server = _Held(app, listening)
+    server = _Held(app, listening, settings)
     serving = asyncio.create_task(server.serve())
     stopping = asyncio.create_task(stop.wait())
     await _answering(listening, serving)
@@ -120,10 +122,12 @@ def _quiet(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
 class _Held(Server):
     """granian in this process, on a socket that is ours already: its own is shared with whoever asks for the port."""
 
-    def __init__(self, app: FastAPI, listening: socket.socket) -> None:
+    def __init__(self, app: FastAPI, listening: socket.socket, settings: Settings) -> None:
+        patience = max(1, round(settings.body_timeout * 1000))  # milliseconds, for a request's head too
         super().__init__(
-            app, interface=Interfaces.ASGI, http=HTTPModes.http1, websockets=False, log_enabled=False, backlog=BACKLOG
-        )
+            app, interface=Interfaces.ASGI, http=HTTPModes.http1, websockets=False, log_enabled=False, backlog=BACKLOG,
+            http1_settings=HTTP1Settings(header_read_timeout=patience, max_buffer_size=BUFFER),
+        )  # fmt: skip
         self._listening = listening
 
     def _init_shared_socket(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from monailabel.files.entering import FollowLinks
 from monailabel.interfaces.exception import InvalidInputException
 
 MIB = 2**20
@@ -21,6 +22,7 @@ _VARIABLES = {
     "extensions": "MONAI_LABEL_DATASTORE_FILE_EXT",
     "read_only": "MONAI_LABEL_DATASTORE_READ_ONLY",
     "auto_reload": "MONAI_LABEL_DATASTORE_AUTO_RELOAD",
+    "follow_links": "MONAI_LABEL_DATASTORE_FOLLOW_LINKS",
     "port": "MONAI_LABEL_SERVER_PORT",
     "cors_origins": "MONAI_LABEL_CORS_ORIGINS",
     "session_path": "MONAI_LABEL_SESSION_PATH",
@@ -39,6 +41,9 @@ class Settings(BaseModel):
     extensions: tuple[str, ...] = Field(DEFAULT_EXTENSIONS, description="which files a scan takes in")
     read_only: bool = Field(False, description="refuse every change")
     auto_reload: bool = Field(True, description="watch the folder for what other programs change")
+    follow_links: FollowLinks = Field(
+        "reading", description="what links that lead out of the folder are followed for: never, reading, writing"
+    )
     host: str = Field("127.0.0.1", description="the address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="the port to listen on; 0 takes any free one")
     insecure: bool = Field(False, description="allow an address that other machines reach")

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any, Generic, Protocol, TypeVar
@@ -17,7 +18,8 @@ from starlette.exceptions import HTTPException
 from monailabel.server import body
 from monailabel.server.settings import MIB, Settings
 
-BATCH = MIB  # bytes that are gathered before a thread writes them
+MOST, LEAST = MIB, MIB // 16  # bytes of a file that are gathered before a thread writes them,
+MEMORY = 64 * MIB  # so that all files that arrive at once hold no more than twice this
 NAMELESS = ".nii.gz"  # what a part without a file name is taken for, as in MONAI Label
 
 MULTIPART = "multipart/form-data"
@@ -192,12 +194,13 @@ class _Flow:
         self._pieces: list[bytearray] = []
         self._size = 0
         self._writing: asyncio.Task[None] | None = None
+        _arriving.add(self)
 
     async def take(self, data: bytearray) -> None:
         """Take some more bytes."""
         self._pieces.append(data)
         self._size += len(data)
-        if self._size >= BATCH:
+        if self._size >= max(LEAST, min(MOST, MEMORY // len(_arriving))):
             await self._settle()
             self._writing = asyncio.create_task(run_in_threadpool(self._write, self._batch()))
 
@@ -227,6 +230,8 @@ class _Flow:
         for piece in pieces:
             self._sink.write(piece)
 
+
+_arriving: "weakref.WeakSet[_Flow]" = weakref.WeakSet()
 
 _Event = dict[bytes, bytes] | bytearray | None  # a part's headers, some of its bytes, its end
 

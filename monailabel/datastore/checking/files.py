@@ -7,7 +7,7 @@ from monailabel.datastore.edit import visible_name
 from monailabel.datastore.scan import Progress
 from monailabel.datastore.store import Store
 from monailabel.files.folder import digest
-from monailabel.files.looks import Look, look
+from monailabel.files.looks import Look
 from monailabel.models import Item, State
 
 _PAGE = 5_000  # files asked for at a time
@@ -20,11 +20,10 @@ def files(store: Store, repair: bool, deep: bool, progress: Progress | None) -> 
     done = after = 0
     while page := store.catalog.places(after, _FEW if deep else _PAGE):
         for _, image_id, tag, ext, state, size, sha256 in page:
-            path = path_of(store, image_id, tag, ext)
-            seen = look(path)
+            seen = _look(store, image_id, tag, ext)
             is_right = state == State.PRESENT and seen is not None and seen.size == size
             if deep and is_right:
-                is_right = _read(path) == sha256 or sha256 is None
+                is_right = _read(path_of(store, image_id, tag, ext)) == sha256 or sha256 is None
             finding = None if is_right else _judged(store, image_id, tag, repair, deep)
             if finding is not None:
                 yield finding
@@ -39,15 +38,20 @@ def path_of(store: Store, image_id: str, tag: str, ext: str) -> str:
     return store.changes.folder(tag).path(visible_name(image_id, tag, ext))
 
 
+def _look(store: Store, image_id: str, tag: str, ext: str) -> Look | None:
+    return store.changes.folder(tag).look(visible_name(image_id, tag, ext))
+
+
 def _judged(store: Store, image_id: str, tag: str, repair: bool, deep: bool) -> Finding | None:
     """Look at a file again while nobody changes it."""
     item = store.catalog.item(image_id, tag)
     if item is None or item.state is State.REMOVED:
         return None
     path = path_of(store, image_id, tag, item.ext)
-    seen = look(path)
+    seen = _look(store, image_id, tag, item.ext)
     found = _read(path) if deep and seen is not None else None
-    if item.mark is not None or store.catalog.item(image_id, tag) != item or look(path) != seen:
+    is_other = store.catalog.item(image_id, tag) != item or _look(store, image_id, tag, item.ext) != seen
+    if item.mark is not None or is_other:
         return None  # a change of it is under way, and what we saw may be older or newer than what we read
     if seen is None:
         remedy = "put it back, and it is listed with its info again; or add another under its name, and remove that"

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 import monailabel
+from monailabel.datastore import change
 from monailabel.datastore.check import Finding, check
 from monailabel.datastore.local import LocalDatastore
 from monailabel.datastore.salvage import mend, salvage
+from monailabel.interfaces.exception import ConflictException
 
 Open = Callable[..., LocalDatastore]
 Source = Callable[..., str]
@@ -296,11 +298,18 @@ def test_a_full_disk_is_a_finding(store: LocalDatastore, folder: Path) -> None:
 
 
 def test_a_change_that_cannot_be_finished_is_told_with_its_reason(
-    store: LocalDatastore, folder: Path, source: Source
+    store: LocalDatastore, folder: Path, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A label whose folder's name is taken by a file is saved but not in its place; once it can be, nothing stands."""
-    (folder / "labels" / "second").write_bytes(b"a file")
+    """A label whose folder's name a file takes meanwhile is saved but not in its place; once it can be, nothing stands.
+
+    A file that has the name beforehand is told at once.
+    """
+    taken = folder / "labels" / "second"
+    monkeypatch.setattr(change, "on_step", lambda step: taken.write_bytes(b"a file") if step == "publish" else None)
     store.save_label("a", source("l.nii.gz", b"second a"), "second", {})
+    monkeypatch.undo()
+    with pytest.raises(ConflictException, match="no folder"):
+        store.save_label("b", source("l.nii.gz"), "second", {})
     (finding,) = found(folder)
     assert (finding.kind, finding.stands) == ("unfinished", True)
     assert str(folder / "labels/second/a.nii.gz") in finding.what and "directory" in finding.what

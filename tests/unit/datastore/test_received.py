@@ -1,6 +1,7 @@
 """What a folder that came from elsewhere may not do, whoever made its catalog, its document and its links."""
 
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,18 +78,83 @@ def test_a_forged_catalog_leads_nowhere(received: Path, outside: Path, forged: s
     assert outside.read_bytes() == b"mine"
 
 
-@pytest.mark.parametrize("name", ["", "staging", "history", "catalog.db", "lock"])
+OWN = [
+    "",
+    "staging",
+    "history",
+    "catalog.db",
+    "catalog.db-wal",
+    "lock",
+    "reading.lock",
+    "snapshot.json",
+    "snapshot.note",
+]
+OWN += ["../datastore_v2.json", "../.lock"]
+
+
+@pytest.mark.parametrize("name", OWN)
 def test_own_files_are_no_links(received: Path, tmp_path: Path, name: str) -> None:
     """A link in the place of a datastore's own file or folder is refused, and what it leads to stays as it is."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / TOKEN).write_bytes(b"mine")
     own = received / ".monailabel" / name
-    os.rename(own, tmp_path / "aside")
+    if own.exists():
+        os.rename(own, tmp_path / "aside")
     own.symlink_to(elsewhere if (tmp_path / "aside").is_dir() else elsewhere / TOKEN)
-    with pytest.raises(InvalidInputException, match="is a link"):
-        LocalDatastore(str(received))
+    for read_only in (False, True):
+        with pytest.raises(InvalidInputException, match="is a link"):
+            LocalDatastore(str(received), read_only=read_only)
     assert (elsewhere / TOKEN).read_bytes() == b"mine" and os.listdir(elsewhere) == [TOKEN]
+
+
+def listen(place: Path) -> None:
+    """Make a socket; its name has to be short, and is given in its own folder."""
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(f"/proc/self/fd/{os.open(place.parent, os.O_PATH)}/{place.name}")
+
+
+THINGS = {"a pipe": os.mkfifo, "a socket": listen, "a folder": os.mkdir}
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("what", THINGS)
+@pytest.mark.parametrize("name", [name for name in OWN if name])
+def test_own_files_are_files(received: Path, name: str, what: str) -> None:
+    """A pipe, socket or folder in their place is named, and nobody waits for it; removed, the datastore opens."""
+    own = received / ".monailabel" / name
+    aside = received.parent / "aside"
+    if own.exists():
+        os.rename(own, aside)
+    if what == "a folder" and aside.is_dir():
+        own.write_bytes(b"a file")
+        what = "a file"
+    else:
+        THINGS[what](own)
+    with pytest.raises(InvalidInputException, match=f"{os.path.normpath(own)} is {what}"):
+        LocalDatastore(str(received))
+    own.rmdir() if what == "a folder" else own.unlink()
+    if aside.exists():
+        os.rename(aside, own)
+    with LocalDatastore(str(received)) as store:
+        assert store.list_images() == ["x"]
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("what", THINGS)
+@pytest.mark.parametrize("name", [f"staging/{TOKEN}", f"staging/{TOKEN}.out", f"history/{TOKEN[:2]}/{TOKEN}.link"])
+def test_rubbish_among_own_files_is_passed_over(received: Path, source: Source, name: str, what: str) -> None:
+    """What is no file in the staging or in the history is neither waited for nor taken for one of ours."""
+    place = received / ".monailabel" / name
+    place.parent.mkdir(exist_ok=True)
+    THINGS[what](place)
+    with LocalDatastore(str(received)) as store:
+        store.add_image("x", source("x.nii.gz", b"another x"), {})
+        store.remove_image("x")
+        store.restore_image("x")
+        image = store.get_image("x")
+        assert image is not None and image.read() == b"another x"
+    assert os.path.lexists(place)
 
 
 def test_two_ids_never_share_a_file(folder: Path, source: Source) -> None:

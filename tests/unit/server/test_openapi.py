@@ -1,8 +1,11 @@
 """The OpenAPI document says what the server does: no answer that it does not name, and never a 500."""
 
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,17 +18,29 @@ ENDLESS = "/datastore/events/stream"  # each answer would be listened to for ten
 
 def _fuzz(server: Server, place: Path, *options: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{server.url}/openapi.json", *options]
-    return subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=120)
+    command += ["--checks", "all", "--exclude-checks", LEFT_OUT, "--continue-on-failure", "--exclude-path", ENDLESS]
+    hooks = {"SCHEMATHESIS_HOOKS": "known_ids", "PYTHONPATH": os.fspath(Path(__file__).parent)}
+    return subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=120, env=os.environ | hooks)
 
 
-@pytest.mark.parametrize("seed", [1])
-def test_schemathesis_finds_nothing(server: Server, tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize(
+    ("seed", "settings"),
+    [
+        pytest.param(1, {}, id="any folder"),
+        pytest.param(2, {"read_only": True}, id="one that is only looked at"),
+        pytest.param(3, {"max_upload": 1000, "max_field": 30, "max_parts": 2}, id="narrow limits"),
+    ],
+)
+def test_schemathesis_finds_nothing(
+    serve: Callable[..., Server], tmp_path: Path, seed: int, settings: dict[str, Any]
+) -> None:
     """Valid and invalid requests of all kinds get a documented status and shape; each method that is not, 405."""
-    ran = _fuzz(
-        server, tmp_path, "--checks", "all", "--exclude-checks", LEFT_OUT, "--phases", "coverage,fuzzing",
-        "--max-examples", "10", "--seed", str(seed), "--continue-on-failure", "--exclude-path", ENDLESS,
-    )  # fmt: skip
+    server = serve(**settings)
+    server.store.read_only or server.store.set_description("before")
+    phases, examples = ("coverage,fuzzing", "8") if settings else ("coverage,fuzzing,stateful", "12")
+    ran = _fuzz(server, tmp_path, "--phases", phases, "--max-examples", examples, "--seed", str(seed))
     assert ran.returncode == 0, ran.stdout[-6000:] + ran.stderr[-2000:]
+    assert server.get("/datastore/?output=all").status == 200
 
 
 def test_every_form_is_described(shared: Server) -> None:

@@ -1,0 +1,109 @@
+"""A folder in which people see files: which of its names are read, which are written, and where links lead."""
+
+import errno
+import os
+import stat
+from contextlib import AbstractContextManager
+
+from monailabel.files.entering import NO_FILE, FollowLinks, entered, is_inside, open_regular, place_of
+from monailabel.files.looks import Look, look
+from monailabel.interfaces.exception import ConflictException, InvalidInputException
+
+
+class Shown:
+    """Files under visible names in `root`, which lies in `base`, whose place is the caller's word.
+
+    What links below `base` lead to is read, unless `follow` is "never", and written only where it is "writing"; a
+    visible file that is a link is itself replaced or removed. `own` is a folder below which files are read as well.
+    """
+
+    def __init__(self, root: str, own: str, *, base: str | None = None, follow: FollowLinks = "reading") -> None:
+        self.root = root
+        self._follow = follow
+        self._base = base or root
+        self._readable = (self._base, own)
+        self._steps = [step for step in os.path.relpath(root, self._base).split(os.sep) if step != "."]
+        self._real: set[str] = set()  # folders that no link leads to
+
+    def path(self, name: str) -> str:
+        """Give the path of a visible name; InvalidInputException for one that leads elsewhere, or is hidden."""
+        parts = name.split("/")
+        if len(parts) > 2 or "\0" in name or any(part[:1] in ("", ".") for part in parts):
+            raise InvalidInputException(f"file name {name!r} refused: it leads out of the datastore's folder")
+        return f"{self.root}/{name}"
+
+    def real_path(self, name: str) -> str:
+        """Give the real path of a visible name, `""` for one that is not read."""
+        path = self.path(name)
+        if not self._reads(path):
+            return ""
+        folder, _, file = name.rpartition("/")
+        path = f"{self._real_folder(folder)}/{file}"
+        try:
+            return os.path.realpath(path) if stat.S_ISLNK(os.lstat(path).st_mode) else path
+        except OSError:
+            return path
+
+    def _real_folder(self, folder: str) -> str:
+        """Give a folder's real path, looked up again each time only where links lead to it: they may change."""
+        path = os.path.join(self.root, folder) if folder else self.root
+        if path in self._real:
+            return path
+        real = os.path.realpath(path)
+        if real == path:
+            self._real.add(path)
+        return real
+
+    def enter(self, folder: str) -> AbstractContextManager[str]:
+        """Enter the root or a folder in it, to change what it shows."""
+        return entered(self._base, *self._steps, *([folder] if folder else []), follow=self._follow == "writing")
+
+    def check_writable(self, name: str = "") -> None:
+        """Refuse what could not be put in its place or taken away from it.
+
+        Raises InvalidInputException for a folder that a link leads to, ConflictException for what is no folder,
+        PermissionError for one that is not ours to change.
+        """
+        folder = name.rpartition("/")[0]
+        path = os.path.join(self.root, folder) if folder else self.root
+        try:
+            with self.enter(folder) as inside:
+                if not os.access(inside, os.W_OK | os.X_OK):
+                    raise PermissionError(errno.EACCES, "the folder cannot be written", path)
+        except FileNotFoundError:
+            return
+        except NotADirectoryError:
+            if not os.path.isdir(path):
+                raise ConflictException(f"{path} is no folder; move what has its name away") from None
+            raise InvalidInputException(
+                f"{path} refused: a link leads to it, to {os.path.realpath(path)}, and nothing is saved or removed "
+                "through links; if that is right, open the datastore with follow_links='writing'"
+            ) from None
+
+    def shows(self, name: str) -> bool:
+        """Tell whether a file or folder is listed: not where a link leads out of the base and none is followed."""
+        return self._reads(os.path.join(self.root, name))
+
+    def _reads(self, path: str) -> bool:
+        return self._follow != "never" or is_inside(os.path.realpath(path), self._base)
+
+    def look(self, name: str) -> Look | None:
+        """Look at a visible file; None if there is none, or one that is not read: behind a link, or elsewhere."""
+        try:
+            path = self.path(name)
+        except InvalidInputException:  # out of a catalog that somebody forged
+            return None
+        return look(path) if self._reads(path) else None
+
+    def open(self, path: str) -> int:
+        """Open a visible file or a staged one for reading; FileNotFoundError for one that is not read."""
+        try:
+            fd = open_regular(path)
+        except OSError as error:
+            if error.errno in NO_FILE:
+                raise FileNotFoundError(errno.ENOENT, "no regular file has the name", path) from None
+            raise
+        if self._follow == "never" and not any(is_inside(place_of(fd, path), p) for p in self._readable):
+            os.close(fd)
+            raise FileNotFoundError(errno.ENOENT, "a link leads to it out of the datastore's folder", path)
+        return fd
