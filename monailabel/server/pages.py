@@ -60,9 +60,7 @@ async def summary(store: LocalDatastore, notice: str) -> HTMLResponse:
         )
     )
     about = f"<p>{escape(store.description())}</p>{table((), rows)}<ul>{links}</ul>"
-    return page(
-        store.name(), f"<p>{escape(notice)}</p>{about}<p>monailabel-datastore {monailabel.__version__}</p>"
-    )
+    return page(store.name(), f"<p>{escape(notice)}</p>{about}<p>monailabel-datastore {monailabel.__version__}</p>")
 
 
 @router.get("/docs", include_in_schema=False)

@@ -95,4 +95,6 @@ class Cases:
 
     def ids(self, **query: Any) -> list[str]:
         """Give the ids of a list as the server has it."""
-        return [row["id"] for row in self.server.get(f"/datastore/images?{urlencode(query, doseq=True)}").json["images"]]
+        return [
+            row["id"] for row in self.server.get(f"/datastore/images?{urlencode(query, doseq=True)}").json["images"]
+        ]

@@ -17,7 +17,7 @@ from tests.unit.server.running import Server, running
 PROJECT = Path(__file__).parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 SOFTWARE = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]  # WebGL on a machine without a graphics card
-LAPTOP = {"viewport": {"width": 1100, "height": 700}}
+LAPTOP = {"viewport": {"width": 1000, "height": 640}}
 PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
 PATIENCE = 20_000  # ms
 
@@ -68,7 +68,9 @@ class Watched:
     def __init__(self, browser: Browser, server: Server, **options: Any) -> None:
         self.context: BrowserContext = browser.new_context(base_url=server.url, **options)
         self.context.set_default_timeout(PATIENCE)
-        self.context.add_init_script("localStorage.getItem('monailabel.reviewer') ?? localStorage.setItem('monailabel.reviewer', 'rita')")
+        self.context.add_init_script(
+            "localStorage.getItem('monailabel.reviewer') ?? localStorage.setItem('monailabel.reviewer', 'rita')"
+        )
         self.complaints: list[str] = []
         self._own = server.url
         self.page = self.context.new_page()
@@ -78,7 +80,8 @@ class Watched:
         self.context.on("request", self._see)
 
     def _hear(self, message: Any) -> None:
-        if "Content Security Policy" in message.text or message.type == "error" and "status of 4" not in message.text:
+        is_error = message.type == "error" and "status of 4" not in message.text  # a refusal is no fault of the page
+        if is_error or "Content Security Policy" in message.text:
             self.complaints.append(f"{message.type}: {message.text}")
 
     def _see(self, request: Any) -> None:

@@ -66,14 +66,13 @@ def bright(locator: Locator) -> float:
     return float((pixels(locator).max(axis=2) > 40).mean())
 
 
-def until(condition: Callable[[], bool], page: Page, seconds: float = 15) -> None:
+def until(condition: Callable[[], bool], page: Page, seconds: float = 20) -> None:
     """Wait until something about the pixels holds, which no selector tells."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():
             return
         page.wait_for_timeout(50)
-    page.screenshot(path="/tmp/w/viewer-until.png")
     raise AssertionError(f"it did not come to pass: {condition}")
 
 

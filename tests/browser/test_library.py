@@ -81,7 +81,9 @@ def filtered(server: Server, tmp_path_factory: Any) -> Cases:
         ("structure", "spleen", ["filter_b"]),
     ],
 )
-def test_a_filter_leaves_those_that_match(name: str, value: str, expected: list[str], filtered: Cases, page: Page) -> None:
+def test_a_filter_leaves_those_that_match(
+    name: str, value: str, expected: list[str], filtered: Cases, page: Page
+) -> None:
     """Whatever is chosen, exactly the cases of that kind stay; the address holds the choice; a reload keeps it."""
     page.goto("/ui/?text=filter_")
     shows(page, ["filter_a", "filter_b", "filter_c", "filter_d"])

@@ -15,7 +15,7 @@ def test_a_review_is_kept_as_monailabelreviewer_keeps_it(cases: Cases, page: Pag
     """State, level, comment, who and when, all five; nothing else of the label's info changes; a reload shows it."""
     cases.label(cases.image("judged"), by="anna")
     before = cases.label_info("judged")
-    page.goto("/ui/case/judged")
+    page.goto("/ui/case/judged?view=axial")
     page.get_by_label("comment").fill("well done, <b>really</b>")
     page.get_by_role("button", name="hard").click()
     expect(page.get_by_role("button", name="hard")).to_have_attribute("aria-pressed", "true")
@@ -36,7 +36,7 @@ def test_a_review_is_kept_as_monailabelreviewer_keeps_it(cases: Cases, page: Pag
 def test_what_monailabelreviewer_wrote_is_shown(cases: Cases, page: Page) -> None:
     """A review from 3D Slicer looks the same here, also while the case is open."""
     cases.label(cases.image("slicer"))
-    page.goto("/ui/case/slicer")
+    page.goto("/ui/case/slicer?view=axial")
     expect(page.get_by_role("button", name="Flag")).to_be_enabled()
     cases.review("slicer", status="flagged", level="easy", comment="from Slicer", approvedBy="bob")
     expect(page.get_by_role("button", name="Flag")).to_have_attribute("aria-pressed", "true")
@@ -49,7 +49,7 @@ def test_what_monailabelreviewer_wrote_is_shown(cases: Cases, page: Page) -> Non
 def test_a_decision_can_be_taken_back(cases: Cases, page: Page) -> None:
     """The same button again: the label waits for review as before."""
     cases.label(cases.image("undone"))
-    page.goto("/ui/case/undone")
+    page.goto("/ui/case/undone?view=axial")
     page.get_by_role("button", name="Flag").click()
     expect(page.locator("h1 + .state")).to_have_text("Flagged")
     page.get_by_role("button", name="Flag").click()
@@ -61,7 +61,7 @@ def test_the_queue_leads_through_what_waits(cases: Cases, page: Page) -> None:
     """A decision opens the next one; at the end the last is followed by the good news."""
     for name in ("queue_a", "queue_b"):
         cases.label(cases.image(name))
-    page.goto("/ui/case/queue_a?in=text%3Dqueue_%26state%3Dlabelled")
+    page.goto("/ui/case/queue_a?view=axial&in=text%3Dqueue_%26state%3Dlabelled")
     page.get_by_role("button", name="Approve").click()
     page.wait_for_url("**/ui/case/queue_b**")
     expect(page.locator("h1")).to_have_text("queue_b")
@@ -97,6 +97,7 @@ def test_everything_works_with_the_keyboard_alone(cases: Cases, browser: Browser
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("keys_a")
     canvas = labelled(page)
     page.keyboard.press("v")
     expect(page.get_by_role("button", name="Axial")).to_have_attribute("aria-pressed", "true")
@@ -116,9 +117,15 @@ def test_everything_works_with_the_keyboard_alone(cases: Cases, browser: Browser
     page.keyboard.press("2")
     expect(page.get_by_role("button", name="medium")).to_have_attribute("aria-pressed", "true")
     meta = cases.label_info("keys_a")["segmentationMeta"]
-    assert (meta["status"], meta["comment"], meta["level"], meta["approvedBy"]) == ("approved", "by keys", "medium", "kim")
+    assert (meta["status"], meta["comment"], meta["level"], meta["approvedBy"]) == (
+        "approved",
+        "by keys",
+        "medium",
+        "kim",
+    )
     page.keyboard.press("n")
     expect(page.locator("h1")).to_have_text("keys_b")
+    expect(page.get_by_role("button", name="Flag")).to_be_enabled()
     page.keyboard.press("f")
     expect(page.locator("h1 + .state")).to_have_text("Flagged")
     page.keyboard.press("p")

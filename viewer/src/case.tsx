@@ -93,7 +93,7 @@ export function Case({ place }: { place: CasePlace }) {
           )}
         </section>
         <aside class="panel">
-          <Review id={id} tag={tag} earlier={place.version !== null} info={label.info} neighbours={neighbours} queue={within.state === "labelled"} />
+          <Review key={tag} id={id} tag={tag} earlier={place.version !== null} info={label.info} neighbours={neighbours} queue={within.state === "labelled"} />
           <Labels
             id={id}
             place={place}

@@ -75,7 +75,7 @@ const KEYS: [string, [string, string][]][] = [
       ["n  p", "next, previous"],
       ["a", "approve"],
       ["f", "flag"],
-      ["c", "comment"],
+      ["c", "comment, Enter saves"],
       ["1 2 3", "easy, medium, hard"],
       ["Esc", "back to the library"],
     ],

@@ -1,6 +1,6 @@
 // The library: every case with its picture, found by searching, filtering and sorting.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { go, libraryAddress, type LibraryPlace } from "./address";
 import { facets as askFacets, type Facets } from "./datastore";
 import { useDropping } from "./dropping";
@@ -150,7 +150,7 @@ function Skeleton() {
 function useListing(query: Query): Listing {
   const listing = listingOf(query);
   const [, redraw] = useState(0);
-  useEffect(() => listing.listen(() => redraw((n) => n + 1)), [listing]);
+  useLayoutEffect(() => listing.listen(() => redraw((n) => n + 1)), [listing]); // before anything is asked for
   useEffect(() => {
     if (listing.total === null) listing.want(0, 0);
   }, [listing]);
@@ -179,21 +179,22 @@ function useFacets(): Asked<Facets> {
 
 // The case that the keyboard is at, and the keys that move it.
 function useCursor(listing: Listing, columns: () => number, scroller: { current: HTMLElement | null }) {
-  const [{ at }, setCursor] = useState({ at: listing.cursor });
-  const focus = useRef(false);
-  useEffect(() => setCursor({ at: listing.cursor }), [listing]);
+  const [at, setAt] = useState(listing.cursor);
+  const far = useRef(false); // the entry was not in the page when the keyboard came to it
+  useEffect(() => setAt(listing.cursor), [listing]);
+  const focus = (index: number): boolean => {
+    const entry = scroller.current?.querySelector<HTMLElement>(`.entry[aria-posinset="${index + 1}"] a`);
+    entry?.focus({ preventScroll: true });
+    return entry != null;
+  };
   useEffect(() => {
-    const entry = scroller.current?.querySelector<HTMLElement>(`.entry[aria-posinset="${at + 1}"] a`);
-    if (focus.current && entry) {
-      focus.current = false;
-      entry.focus({ preventScroll: true });
-    }
+    if (far.current) far.current = !focus(at);
   });
   const move = (to: number) => {
     const next = Math.max(0, Math.min((listing.total ?? 1) - 1, to));
-    focus.current = true;
+    far.current = !focus(next); // at once where possible: the next key may come quickly
     listing.cursor = next;
-    setCursor({ at: next }); // drawn again, and so focused, even where it was there already
+    setAt(next);
   };
   const by = (count: number) => move(document.activeElement?.closest(".entry") ? at + count : at); // the first key only comes in
   const lines = () => Math.max(1, Math.floor((scroller.current?.clientHeight ?? 0) / (columns() > 1 ? 280 : 56)) - 1);

@@ -1,6 +1,6 @@
 // What a reviewer says of a label, kept as MONAILabelReviewer keeps it: both show the same.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { review as save, type LabelInfo, type Review as Meta } from "./datastore";
 import { Icon, type IconName } from "./icons";
 import { useKeys } from "./keys";
@@ -22,34 +22,9 @@ interface Props {
 }
 
 export function Review({ id, tag, earlier, info, neighbours, queue }: Props) {
-  const meta = info.value?.segmentationMeta ?? {};
   const comment = useRef<HTMLTextAreaElement>(null);
-  const [draft, setDraft] = useState<string | null>(null);
-  useEffect(() => setDraft(null), [id, tag]);
   const ready = tag !== null && info.value !== null && !earlier;
-  const write = async (part: Partial<Meta>, done: string): Promise<boolean> => {
-    const client = ready && (await who());
-    if (!client || !tag) return false;
-    const words = draft ?? text(meta.comment);
-    const next: Meta = {
-      status: text(meta.status),
-      level: text(meta.level),
-      comment: words,
-      ...part,
-      approvedBy: client,
-      editTime: Math.floor(Date.now() / 1000),
-    };
-    try {
-      await save(id, tag, next, client);
-    } catch (error) {
-      failed(error);
-      return false;
-    }
-    notify({ kind: "done", text: done });
-    setDraft(null);
-    info.again();
-    return true;
-  };
+  const { meta, draft, setDraft, write } = useMeta(id, ready ? tag : null, info);
   const decide = async (status: "approved" | "flagged") => {
     const undone = meta.status === status;
     const word = status === "approved" ? "Approved" : "Flagged";
@@ -95,32 +70,71 @@ export function Review({ id, tag, earlier, info, neighbours, queue }: Props) {
         name="comment"
         aria-label="comment"
         placeholder="Comment"
+        title="Enter or leaving the field saves, Escape takes back"
         rows={2}
         maxLength={4000}
         disabled={!ready}
         value={typed}
         onInput={(event) => setDraft(event.currentTarget.value)}
+        onBlur={(event) => event.currentTarget.value !== text(meta.comment) && void write({}, "Comment saved.")}
         onKeyDown={(event) => {
-          if (event.key === "Escape") event.currentTarget.blur();
-          if (event.key !== "Enter" || event.shiftKey) return;
+          const field = event.currentTarget;
+          if (event.key === "Escape") {
+            field.value = text(meta.comment);
+            setDraft(null);
+          } else if (event.key !== "Enter" || event.shiftKey) return;
           event.preventDefault();
-          event.currentTarget.blur();
-          if (typed !== text(meta.comment)) void write({}, "Comment saved.");
+          field.blur(); // which saves what is new
         }}
       />
-      {draft !== null && draft !== text(meta.comment) && (
-        <p class="actions">
-          <button type="button" class="quiet" onClick={() => setDraft(null)}>
-            Discard
-          </button>
-          <button type="button" class="button" onClick={() => void write({}, "Comment saved.")}>
-            Save comment
-          </button>
-        </p>
-      )}
       <Said meta={meta} />
     </section>
   );
+}
+
+interface Kept {
+  meta: Partial<Meta>;
+  draft: string | null; // a comment that is being written
+  setDraft: (draft: string | null) => void;
+  write: (part: Partial<Meta>, done: string) => Promise<boolean>; // once what was written before is kept
+}
+
+function useMeta(id: string, tag: string | null, info: Asked<LabelInfo>): Kept {
+  const [draft, setDraft] = useState<string | null>(null);
+  const [saved, setSaved] = useState<{ meta: Meta; after: LabelInfo | null } | null>(null);
+  const isNewer = saved !== null && saved.after === info.value; // than what the server was last heard to say
+  const meta = (isNewer ? saved.meta : info.value?.segmentationMeta) ?? {};
+  const now = useRef({ meta, draft, info: info.value });
+  now.current = { meta, draft, info: info.value };
+  const last = useRef(Promise.resolve(true));
+  const put = async (part: Partial<Meta>, done: string): Promise<boolean> => {
+    const client = tag && (await who());
+    if (!client) return false;
+    const { status, level, comment } = now.current.meta;
+    const words = now.current.draft;
+    const next: Meta = {
+      status: text(status),
+      level: text(level),
+      comment: words ?? text(comment),
+      ...part,
+      approvedBy: client,
+      editTime: Math.floor(Date.now() / 1000),
+    };
+    try {
+      await save(id, tag, next, client);
+    } catch (error) {
+      failed(error);
+      return false;
+    }
+    notify({ kind: "done", text: done });
+    now.current = { ...now.current, meta: next };
+    setSaved({ meta: next, after: now.current.info });
+    setDraft((later) => (later === words ? null : later));
+    info.again();
+    return true;
+  };
+  const write = (part: Partial<Meta>, done: string) => (last.current = last.current.then(() => put(part, done)));
+  return { meta, draft, setDraft, write };
 }
 
 interface DecisionProps {

@@ -85,8 +85,9 @@ def test_the_licences_of_its_libraries_come_along(shared: Server) -> None:
     assert "Permission is hereby granted" in text
 
 
+@pytest.mark.usefixtures("_fresh")
 def test_without_the_viewer_the_root_says_so(
-    _fresh: None, serve: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    serve: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An installation that lacks it shows what is served, and how to get it."""
     monkeypatch.setattr(ui, "BUILT", tmp_path)
