@@ -3,7 +3,7 @@
 import os
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from datetime import datetime, timedelta
 from os import PathLike
@@ -239,14 +239,36 @@ class Beyond(Finding, Pictures):
 
         Gives `id` and, for `random`, `weight` (seconds since it was handed out); None when none is left.
         """
-        while True:
-            chosen = strategy.choose(strategy_name, self._store.catalog, label_tag, structures_of(labels))
-            if chosen is None or self.read_only:
-                return chosen
-            with suppress(ImageNotFoundException), self._change() as edit:  # removed meanwhile: another one
-                item = edit.image(chosen["id"])
-                edit.inform(item, strategy.record(item.info, strategy_name, client_id))
-                return chosen
+        return self.next_images([strategy.Wish(strategy_name, client_id, label_tag, structures_of(labels))])[0]
+
+    def next_images(self, wishes: Sequence[strategy.Wish]) -> list[dict[str, Any] | None]:
+        """Choose an image for each of several who ask at once, and note all of it in one change: one wait for the disk.
+
+        Gives what `next_image` gives, in the order of the wishes.
+        """
+        answers: dict[int, dict[str, Any]] = {}
+        waiting = dict(enumerate(wishes))
+        while waiting:
+            chosen = strategy.choose_all(waiting, self._store.catalog)
+            answers |= chosen if self.read_only or not chosen else self._handed_out(waiting, chosen)
+            gone = {} if self.read_only else chosen.keys() - answers.keys()  # removed meanwhile: another one
+            waiting = {number: waiting[number] for number in sorted(gone)}
+        return [answers.get(number) for number in range(len(wishes))]
+
+    def _handed_out(
+        self, wishes: dict[int, strategy.Wish], chosen: dict[int, dict[str, Any]]
+    ) -> dict[int, dict[str, Any]]:
+        """Note who got which image; give what is still there."""
+        done = {}
+        with self._change() as edit:
+            for number, found in chosen.items():
+                wish = wishes[number]
+                with suppress(ImageNotFoundException):
+                    item = edit.image(found["id"])
+                    edit.acting_as(wish.actor or acting.acting(self._actor))
+                    edit.inform(item, strategy.record(item.info, wish.strategy, wish.client_id))
+                    done[number] = found
+        return done
 
     def problems(self) -> list[str]:
         """Say what scans could not take in and which files are missing, a sentence for each file."""

@@ -39,6 +39,10 @@ class Edit:
         self._image: Item | None = None  # the one that was asked for last
         self._settle = settle  # finishes the changes of ours that only want to be recorded
 
+    def acting_as(self, actor: Actor) -> None:
+        """Say who makes what follows of this change."""
+        self._actor = actor
+
     # -- looking -------------------------------------------------------------------------------------------------------
 
     def path(self, image_id: str, tag: str, ext: str) -> str:

@@ -2,9 +2,12 @@
 
 import random
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from monailabel.catalog.sqlite import SqliteCatalog
+from monailabel.datastore.actor import Actor
 from monailabel.interfaces.datastore import DefaultLabelTag
 from monailabel.interfaces.exception import InvalidInputException
 
@@ -12,6 +15,37 @@ STRATEGIES = {
     "random": "an unlabelled image at random, preferring those handed out longest ago",
     "first": "the first unlabelled image",
 }
+
+
+_TRIES = 8  # to find another image for each of several who ask at once
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Somebody asks for an image without a label of a tag (default `final`) that names one of the structures."""
+
+    strategy: str
+    client_id: str | None = None
+    label_tag: str | None = None
+    labels: list[str] | None = None
+    actor: Actor | None = None  # under whose name it is noted; None: whoever acts
+
+
+def choose_all(wishes: Mapping[int, Wish], catalog: SqliteCatalog) -> dict[int, dict[str, Any]]:
+    """Choose an image for each who asks, by number; at random each gets one of their own where there are enough."""
+    found: dict[int, dict[str, Any]] = {}
+    given: set[str] = set()
+    for number, wish in wishes.items():
+        for _ in range(_TRIES):
+            chosen = choose(wish.strategy, catalog, wish.label_tag, wish.labels)
+            if chosen is None:
+                break
+            found[number] = chosen
+            if chosen["id"] not in given or wish.strategy == "first":
+                break
+        if number in found:
+            given.add(found[number]["id"])
+    return found
 
 
 def choose(

@@ -55,6 +55,14 @@ async def changed(store: LocalDatastore, info: dict[str, Any], change: Callable[
     return await run_in_threadpool(under_name)
 
 
+async def quickly(store: LocalDatastore, question: Callable[[], T]) -> T:
+    """Answer right here what takes microseconds, a tenth of what handing it to a thread takes.
+
+    A read-only datastore may have to copy its catalog first.
+    """
+    return await run_in_threadpool(question) if store.read_only else question()
+
+
 def actor(info: dict[str, Any]) -> str:
     """Give the name under which a client's changes are recorded."""
     name = info.get("client_id")

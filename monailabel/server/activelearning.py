@@ -1,17 +1,18 @@
 """POST /activelearning/{strategy}: the next image to annotate."""
 
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import Request
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from monailabel.datastore.actor import Actor
 from monailabel.datastore.local import LocalDatastore
-from monailabel.datastore.strategy import STRATEGIES
+from monailabel.datastore.strategy import STRATEGIES, Wish
 from monailabel.interfaces.exception import ImageNotFoundException
 from monailabel.server import body, errors, schema
-from monailabel.server.access import Limits, Store, changed
+from monailabel.server.access import Limits, Store, actor
 from monailabel.server.answers import Json
 from monailabel.server.routes import Routes
 from monailabel.server.upload import document
@@ -50,19 +51,16 @@ async def sample(strategy: str, request: Request, store: Store, limits: Limits) 
     options = document("options", await body.limited(request.receive, limits.max_field))
     if image := _text(options, "image"):
         return Json(_patch(store, image, options))
-    found = await changed(store, options, lambda: _next(store, strategy, options))
-    if found is None:
-        return Json({})
-    return Json(await run_in_threadpool(_described, store, found))
+    wish = Wish(
+        strategy, _text(options, "client_id"), _text(options, "label_tag") or None, _texts(options, "labels"),
+        Actor(actor(options)),
+    )  # fmt: skip
+    return Json(await request.app.state.samples.ask(wish))
 
 
-def _next(store: LocalDatastore, strategy: str, options: dict[str, Any]) -> dict[str, Any] | None:
-    return store.next_image(
-        strategy,
-        client_id=_text(options, "client_id"),
-        label_tag=_text(options, "label_tag") or None,
-        labels=_texts(options, "labels"),
-    )
+def answers(store: LocalDatastore, wishes: Sequence[Wish]) -> list[dict[str, Any]]:
+    """Give the next image to each who asks, with its info; `{}` when none is left."""
+    return [{} if found is None else _described(store, found) for found in store.next_images(wishes)]
 
 
 def _described(store: LocalDatastore, found: dict[str, Any]) -> dict[str, Any]:

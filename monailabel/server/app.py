@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -31,6 +32,7 @@ from monailabel.server.lending import Lender
 from monailabel.server.routes import Directory
 from monailabel.server.sessions import Sessions
 from monailabel.server.settings import Settings
+from monailabel.server.together import Together
 
 SWEEP = 60.0  # seconds between two looks for expired sessions
 
@@ -90,6 +92,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     app.state.sessions = Sessions(settings.session_path, settings.session_expiry)
     app.state.datastore = app.state.given or await run_in_threadpool(open_datastore, settings)
+    app.state.samples = Together(partial(activelearning.answers, app.state.datastore))
     app.state.feed = Feed(app.state.datastore, settings.heartbeat)
     sweeping = asyncio.create_task(_sweep(app.state.sessions))
     try:

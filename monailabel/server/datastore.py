@@ -16,7 +16,7 @@ from monailabel.datastore.reading import OpenFile
 from monailabel.interfaces.datastore import DefaultLabelTag
 from monailabel.interfaces.exception import ImageNotFoundException
 from monailabel.server import errors, schema, upload
-from monailabel.server.access import Client, Limits, Store, changed, meant
+from monailabel.server.access import Client, Limits, Store, changed, meant, quickly
 from monailabel.server.answers import Json, dumped
 from monailabel.server.conditions import expected
 from monailabel.server.download import Document, Download, Streamed, spooled
@@ -60,7 +60,9 @@ async def whole(
         return Response(await run_in_threadpool(_as_it_was, store, output, as_of), media_type="application/json")
     if output is Output.ALL:
         return Document(await run_in_threadpool(spooled, store.write_json))
-    return Json(await run_in_threadpool(store.datalist if output is Output.TRAIN else store.status))
+    if output is Output.TRAIN:
+        return Json(await run_in_threadpool(store.datalist))
+    return Json(await quickly(store, store.status))
 
 
 def _as_it_was(store: LocalDatastore, output: Output | None, as_of: str) -> bytes:

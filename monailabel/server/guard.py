@@ -3,9 +3,9 @@
 import ipaddress
 import socket
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,7 +17,9 @@ _READING = ("GET", "HEAD", "OPTIONS")
 
 # No page of another origin may take in an answer as if it were a script or picture of its own, and no browser
 # may guess that a file is a page.
-_HEADERS = {"x-content-type-options": "nosniff", "cross-origin-resource-policy": "same-origin"}
+_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cross-origin-resource-policy", b"same-origin"))
+
+_REMEMBERED = 64  # names of this server that clients used
 
 
 class Guard:
@@ -27,6 +29,7 @@ class Guard:
         self._app = app
         self._settings = settings
         self._names = allowed_names(settings)
+        self._is_known = lru_cache(_REMEMBERED)(self._known)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check a request and hand it on."""
@@ -44,14 +47,14 @@ class Guard:
         await self._app(scope, body.receive, sending)
 
     def _check(self, scope: Scope) -> None:
-        headers = Headers(scope=scope)
-        host = headers.get("host", "")
-        if not self._known(name_of(host)):
+        host = _first(scope, b"host") or ""
+        if not self._is_known(name_of(host)):
             raise HTTPException(400, f"host {host!r} refused: this server does not go by that name (--allowed-hosts)")
-        if scope["method"] not in _READING and not self._own_page(headers.get("origin"), host):
+        if scope["method"] not in _READING and not self._own_page(_first(scope, b"origin"), host):
             raise HTTPException(403, "refused: a web page of another origin may change nothing here")
         for part in (scope.get("raw_path") or b"", scope["query_string"]):
-            _check_utf8(part)
+            if b"%" in part or not part.isascii():
+                _check_utf8(part)
 
     def _known(self, name: str) -> bool:
         if is_loopback(name) or any(fnmatchcase(name, known) for known in self._names):
@@ -73,12 +76,17 @@ class _Sending:
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
-                headers.setdefault(name, value)
+            headers = message["headers"] = list(message.get("headers", ()))
+            known = {name for name, _ in headers}
+            headers += [header for header in _HEADERS if header[0] not in known]
             if message["status"] >= 400:
                 await self._body.drain()
         await self._send(message)
+
+
+def _first(scope: Scope, name: bytes) -> str | None:
+    """Give a header of the request, None if it has none such."""
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)
 
 
 def _check_utf8(part: bytes) -> None:

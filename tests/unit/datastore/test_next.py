@@ -5,7 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
+from monailabel.datastore.actor import Actor
 from monailabel.datastore.local import LocalDatastore
+from monailabel.datastore.strategy import Wish
 from monailabel.interfaces.exception import InvalidInputException
 
 Open = Callable[..., LocalDatastore]
@@ -78,3 +80,28 @@ def test_read_only_records_nothing(cases: LocalDatastore, open_store: Open) -> N
     given = reader.next_image("random", client_id="ann")
     assert given is not None
     assert "strategy" not in cases.get_image_info(given["id"])
+
+
+def test_several_who_ask_at_once_get_images_of_their_own(cases: LocalDatastore) -> None:
+    """What is noted for several is noted under each one's name, in one change; no image is given twice."""
+    last, commits = cases.last_event(), []
+    with cases.listening(lambda: commits.append(None)):
+        given = cases.next_images([Wish("random", name, actor=Actor(name)) for name in ("ann", "ben", "eve")])
+    assert {g["id"] for g in given if g} == {"c0", "c2", "c3"} and len(commits) == 1
+    events = cases.events(last)
+    assert [e["actor"] for e in events] == ["ann", "ben", "eve"]
+    assert [e["image"] for e in events] == [g["id"] for g in given if g]
+    for event in events:
+        assert cases.get_image_info(event["image"])["strategy"]["random"]["client_id"] == event["actor"]
+
+
+def test_more_who_ask_than_images(cases: LocalDatastore, source: Source) -> None:
+    """Where there are too few images, they are given twice; where there are none, nobody gets one."""
+    wishes = [*[Wish("random")] * 5, Wish("first"), Wish("random", label_tag="rare")]
+    given = cases.next_images(wishes)
+    assert [g["id"] for g in given[:5] if g][3:] and {g["id"] for g in given[:5] if g} == {"c0", "c2", "c3"}
+    assert given[5] == {"id": "c0"} and given[6] is not None
+    for id in ("c0", "c2", "c3"):
+        cases.save_label(id, source("l.nii.gz"), "final", {})
+    given = cases.next_images(wishes)
+    assert given[:6] == [None] * 6 and given[6] is not None
