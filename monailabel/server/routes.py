@@ -51,34 +51,38 @@ class Routes:
         return register
 
     def add_to(self, app: FastAPI) -> None:
-        """Add each route and its twin."""
+        """Add each route; the application's directory finds it with and without the slash."""
         for path, endpoint, options in self._routes:
             app.add_api_route(path, endpoint, **options)
-            if twin := path.removesuffix("/") if path.endswith("/") else path + "/":
-                app.add_api_route(twin, endpoint, **options | {"include_in_schema": False})
 
 
 class Directory(BaseRoute):
-    """Stands before all routes and knows the one of each fixed address; those with parameters it tries in turn."""
+    """Stands before all routes and knows the one of each fixed address; those with parameters it tries in turn.
+
+    An address is the same with and without the slash at its end.
+    """
 
     def __init__(self, routes: Iterable[BaseRoute]) -> None:
-        self._fixed: dict[tuple[str, str], APIRoute] = {}
+        self._fixed: dict[str, dict[str, APIRoute]] = {}  # by address and method
         self._others: list[APIRoute] = []
         for route in routes:
             if isinstance(route, APIRoute) and route.param_convertors:
                 self._others.append(route)
             elif isinstance(route, APIRoute):
-                self._fixed |= {(method, route.path): route for method in route.methods or ()}
+                for path in (route.path, _twin(route.path)):
+                    known = self._fixed.setdefault(path, {})
+                    known.update((method, route) for method in route.methods or () if method not in known)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Find the route of a request; one that is not found here is left to the routes themselves."""
-        if scope["type"] == "http":
-            route = self._fixed.get((scope["method"], scope["path"]))
-            for found in self._others if route is None else (route,):
-                match, child = found.matches(scope)
-                if match is Match.FULL:
-                    return match, child
-        return Match.NONE, {}
+        """Find the route of a request: wholly, or for another method only."""
+        if scope["type"] != "http":
+            return Match.NONE, {}
+        routes = self._fixed.get(scope["path"])
+        if routes is not None:
+            route = routes.get(scope["method"])
+            return _matched(route or next(iter(routes.values())), scope)
+        found = [_matched(route, scope) for route in self._others]
+        return max(found, key=lambda match: match[0].value, default=(Match.NONE, {}))
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a request to the route that was found."""
@@ -87,3 +91,15 @@ class Directory(BaseRoute):
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
         """Know no names: the routes have their own."""
         raise NoMatchFound(name, path_params)
+
+
+def _matched(route: APIRoute, scope: Scope) -> tuple[Match, Scope]:
+    """Match a request with a route under the address that is written, or under its twin."""
+    match, child = route.matches(scope)
+    if match is Match.NONE:
+        match, child = route.matches({**scope, "path": _twin(scope["path"])})
+    return match, child
+
+
+def _twin(path: str) -> str:
+    return path.removesuffix("/") if path.endswith("/") else path + "/"
