@@ -3,9 +3,11 @@
 import copy
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +17,7 @@ from typing import Any
 import pytest
 
 from monailabel.datastore.local import LocalDatastore
-from tests.endurance.judging import Change, State, make, observed, view
+from tests.endurance.judging import MEMORY, Change, State, make, observed, view
 
 
 class Nursery:
@@ -94,6 +96,14 @@ def nursery(one_nursery: Nursery) -> Iterator[Nursery]:
     """Give a nursery whose workers all end with the test."""
     yield one_nursery
     one_nursery.clear()
+
+
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    """Give a folder on a disk in memory, where there is one: no test that ends processes needs a slower one."""
+    path = tempfile.mkdtemp(dir=MEMORY)
+    yield Path(path)
+    shutil.rmtree(path)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from monailabel.datastore.local import LocalDatastore
 
 Change = dict[str, Any]
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # where no sync takes time; else any disk
 State = dict[tuple[str, str], Any]  # (image, tag): extension, checksum and info; an image itself has the tag ""
 
 

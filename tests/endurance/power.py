@@ -4,6 +4,7 @@ import json
 import logging
 import pickle
 import shutil
+import tempfile
 import threading
 import traceback
 from pathlib import Path
@@ -14,7 +15,7 @@ from monailabel.datastore import history, snapshot
 from monailabel.datastore.check import check
 from monailabel.datastore.local import LocalDatastore
 from tests.endurance.forgetful import Recorder, Remains, rebuild, same_inodes
-from tests.endurance.judging import Change, State, observed
+from tests.endurance.judging import MEMORY, Change, State, observed
 from tests.endurance.workers import apply
 
 PAGES = 12  # of the write-ahead log, until SQLite moves them into the database: early, so that it happens often
@@ -49,11 +50,11 @@ def come_up(home: str, log: str, remains: str) -> None:
         Path(log).write_bytes(pickle.dumps(recorder.log))
 
 
-def judge(cases: str, verdicts: str, scratch: str, first: bool) -> None:
+def judge(cases: str, verdicts: str, first: bool) -> None:
     """Bring up each folder that a power loss left, and tell what is wrong with it, or only with the `first`."""
     logging.disable()
     snapshot._boot = lambda: "the machine was started once more"  # type: ignore[assignment]
-    found = []
+    found, scratch = [], tempfile.mkdtemp(dir=MEMORY)
     for number, (name, *left) in enumerate(pickle.loads(Path(cases).read_bytes())):
         try:
             wrong = judged(Path(scratch) / f"{number}", *left)
@@ -63,6 +64,7 @@ def judge(cases: str, verdicts: str, scratch: str, first: bool) -> None:
             found.append(f"{name}: {wrong}")
         if found and first:
             break
+    shutil.rmtree(scratch)
     Path(verdicts).write_text(json.dumps(found))
 
 

@@ -26,13 +26,13 @@ def template(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("lasting", [False, True], ids=["once", "from then on"])
-def test_any_call_may_fail(template: Path, tmp_path: Path, nursery: Any, lasting: bool) -> None:
+def test_any_call_may_fail(template: Path, memory: Path, nursery: Any, lasting: bool) -> None:
     """Whichever call of a change fails, the old state or the new one stands. Simulated: nothing reaches the disk."""
     running = []
     for half in range(2):
-        home = tmp_path / f"home-{half}"
+        home = memory / f"home-{half}"
         home.mkdir()
-        report = tmp_path / f"report-{half}"
+        report = memory / f"report-{half}"
         arguments = {"template": str(template), "home": str(home), "report": str(report), "lasting": lasting}
         pid = nursery.start("faults.fail_at_each_call", **arguments, kinds=list(KINDS)[half::2], stride=STRIDE)
         running.append((pid, report))

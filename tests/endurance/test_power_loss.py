@@ -185,9 +185,8 @@ def verdicts(nursery: Any, path: Path, cases: list[Case], *, first: bool = False
     """Have two processes judge what is left; give what they find wrong, or only the `first` of it."""
     running = []
     for half in range(2):
-        files = {name: str(path / f"{name}-{half}") for name in ("cases", "verdicts", "scratch")}
+        files = {name: str(path / f"{name}-{half}") for name in ("cases", "verdicts")}
         Path(files["cases"]).write_bytes(pickle.dumps(cases[half::2]))
-        Path(files["scratch"]).mkdir()
         running.append((nursery.start("power.judge", **files, first=first), Path(files["verdicts"])))
     assert [nursery.wait(pid, within=600) for pid, _ in running] == [0, 0]
     return [wrong for _, file in running for wrong in json.loads(file.read_text())]

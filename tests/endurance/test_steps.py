@@ -21,12 +21,12 @@ every_step = pytest.mark.parametrize("step", ["stage", "commit", "publish", "don
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(memory: Path, scratch: Path) -> Path:
     """Give a datastore's folder with what stands in BEFORE."""
-    with LocalDatastore(str(tmp_path / "studies")) as store:
+    with LocalDatastore(str(memory / "studies")) as store:
         for change in BEFORE:
-            apply(store, change, tmp_path)
-    return tmp_path / "studies"
+            apply(store, change, scratch)
+    return memory / "studies"
 
 
 @pytest.fixture
@@ -77,13 +77,13 @@ def test_a_death_leaves_all_or_nothing(
     ],
 )
 def test_a_death_between_any_two_calls(
-    folder: Path, tmp_path: Path, scratch: Path, nursery: Any, observe: Any, expected: Any, kind: str
+    folder: Path, memory: Path, scratch: Path, nursery: Any, observe: Any, expected: Any, kind: str
 ) -> None:
     """Wherever between two calls that touch files a writer dies, the change is there wholly or not at all."""
     old, new = expected(kind, "commit", True), expected(kind, "done", True)
     turned = False
     for number in range(1, 200):
-        copy = tmp_path / f"copy-{number}"
+        copy = memory / f"copy-{number}"
         shutil.copytree(folder, copy, symlinks=True)
         arguments = {"folder": str(copy), "change": KINDS[kind], "scratch": str(scratch)}
         died = nursery.wait(nursery.start("die_at", **arguments, number=number))
