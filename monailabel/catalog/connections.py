@@ -217,6 +217,8 @@ def translated(error: Exception, path: str, connection: apsw.Connection | None =
         return PermissionError(errno.EACCES, "the catalog cannot be written", path)
     if isinstance(error, apsw.BusyError):
         return OSError(errno.EBUSY, "another program holds the catalog for a minute already; try again", path)
+    if isinstance(error, apsw.CantOpenError) and not os.path.isdir(os.path.dirname(path)):
+        return FileNotFoundError(errno.ENOENT, "the catalog's disk is gone, or the folder was moved", path)
     if isinstance(error, (apsw.IOError, apsw.CantOpenError)):
         return OSError(errno.EIO, f"the catalog cannot be read or written ({error})", path)
     return error

@@ -75,15 +75,11 @@ class Changes:
                 done.update(mark.id for mark, _ in came)
                 stuck.update(trouble)
 
-            try:
-                with self._catalog.transaction() as transaction:
-                    if settled or not self._is_in_order(transaction):
-                        finish(self._standing())
-                    edit = Edit(transaction, self.folder, actor, stuck, lambda: finish(self._published.values()))
-                    yield edit
-            finally:  # also where nothing came of it: what we have finished for it is not as we left it
-                for id in done:
-                    self._published.pop(id, None)
+            with self._catalog.transaction() as transaction:
+                if settled or not self._is_in_order(transaction):
+                    finish(self._standing())
+                edit = Edit(transaction, self.folder, actor, stuck, lambda: finish(self._published.values()))
+                yield edit
             for told in list(self.listeners):
                 told()
             self.waiting.clear()
@@ -173,7 +169,7 @@ class Changes:
         stuck: dict[int, Exception] = {}
         for mark in marks:
             try:
-                again = not self.is_published(mark.id)
+                again = self._published.pop(mark.id, None) is None  # from here on it is not as we left it
                 if again:
                     self._publish(mark, again=True)
                 done.append((mark, self._keep(mark, again=again)))

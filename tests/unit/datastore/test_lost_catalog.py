@@ -270,6 +270,7 @@ def test_a_copy_follows_the_catalog(
     first = copy.read_bytes()
     store.add_image("b", source("b.nii.gz"), {})
     eventually(lambda: copy.read_bytes() != first)
+    eventually(lambda: apsw.Connection(str(copy)).execute("SELECT max(seq) FROM event").get == 2)
     store.close()
     connection = apsw.Connection(str(copy))
     assert connection.execute("SELECT max(seq) FROM event").get == 2
