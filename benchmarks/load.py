@@ -73,10 +73,11 @@ def _received(connection: _Connection) -> bool:
     head, found, body = connection.answer.partition(b"\r\n\r\n")
     if not data or (found and not head.startswith(b"HTTP/1.1 2")):
         raise BadAnswer(connection.answer[:500].decode("latin-1") or "the server closed the connection")
-    return bool(found) and len(body) >= _length(head)
+    return bool(found) and len(body) >= length(head)
 
 
-def _length(head: bytes) -> int:
+def length(head: bytes) -> int:
+    """Give the length of the body that an answer's head announces."""
     for line in head.lower().split(b"\r\n"):
         if line.startswith(b"content-length:"):
             return int(line[15:])

@@ -44,7 +44,7 @@ def first(folder: str, checksums: bool) -> Samples:
         result["all checksums, in the background"] = timed([partial(_wait_for_checksums, store)])
     close(store)
     if ours and not checksums:
-        _write_checksums(folder)
+        write_checksums(folder)
     os.sync()
     return result
 
@@ -72,7 +72,7 @@ def _wait_for(opening: Callable[[], Any]) -> None:
     raise TimeoutError("the background pass over the checksums did not come to its end")
 
 
-def _write_checksums(folder: str) -> None:
+def write_checksums(folder: str) -> None:
     """Write the checksum of the files, which are all alike, into the catalog: reading a million takes minutes."""
     with closing(sqlite3.connect(Path(folder, CATALOG))) as catalog, catalog:
         catalog.execute("UPDATE version SET sha256 = ? WHERE sha256 IS NULL", (folders.CHECKSUM,))

@@ -11,8 +11,8 @@ def summary(results: Results) -> str:
     machine = [f"- {name}: {value}" for name, value in results.machine.items()]
     return "\n\n".join(
         part
-        for part in ("\n".join([*machine, *_bare(results)]), ours(results), others(results), targets(results),
-                     short(results))
+        for part in ("\n".join([*machine, *_bare(results)]), ours(results), others(results), once(results),
+                     targets(results), short(results))
         if part
     )  # fmt: skip
 
@@ -31,7 +31,7 @@ def _bare(results: Results) -> list[str]:
 def ours(results: Results) -> str:
     """Write our figures at each number of images, with the p99 at the largest and the growth."""
     sizes = sorted({size for size in results.samples[Who.OURS] if size})
-    named = [row for row in _measured(results) if any(results.sizes(Who.OURS, row.name))]
+    named = [row for row in _measured(results) if any(results.sizes(Who.OURS, row.name))]  # one at least above 0
     if not sizes:
         return ""
     head = ["ours", *(f"{size:,} images" for size in sizes), "p99", "growth"]
@@ -48,13 +48,13 @@ def _ours(results: Results, row: Row, sizes: list[int]) -> list[str]:
 
 def others(results: Results) -> str:
     """Write MONAI Label's figures, as released and mended, and the limits, where each was measured."""
-    columns = [(who, size) for who in (Who.THEIRS, Who.MENDED) for size in sorted(results.samples[who])]
+    columns = [(who, size) for who in (Who.THEIRS, Who.MENDED) for size in sorted(results.samples[who]) if size]
     limits = [size for size in sorted(results.samples[Who.LIMIT]) if size]
     largest = max(limits, default=0)
-    head = ["the others", *(f"{_EACH[who]}{size:,}".replace("Label 0", "Label").strip() for who, size in columns)]
+    head = ["the others", *(f"{_EACH[who]}{size:,}" for who, size in columns)]
     head += [f"the limit, {largest:,}" if largest else "the limit", "which is"]
     rows = []
-    for row in _measured(results):
+    for row in _measured(results) if limits else ():
         cells = [_other(results, row, who, size) for who, size in columns]
         limit = _limit(results, row, largest)
         if any(cells) or limit:
@@ -71,10 +71,20 @@ def _other(results: Results, row: Row, who: Who, size: int) -> str:
 def _limit(results: Results, row: Row, largest: int) -> str:
     if row.limit is None:
         return ""
-    sizes = results.sizes(Who.LIMIT, row.limit.value)
-    if not sizes:
-        return ""
-    return written(results.median(Who.LIMIT, row.limit.value, min(largest, sizes[-1])), row.unit)
+    sizes = [size for size in results.sizes(Who.LIMIT, row.limit.value) if size]
+    return written(results.median(Who.LIMIT, row.limit.value, min(largest, sizes[-1])), row.unit) if sizes else ""
+
+
+def once(results: Results) -> str:
+    """Write what does not depend on the number of images."""
+    rows = []
+    for row in _measured(results):
+        mine, theirs = (results.median(who, row.name, 0) for who in (Who.OURS, Who.THEIRS))
+        limit = results.median(Who.LIMIT, row.limit.value, 0) if row.limit else None
+        if mine is not None:
+            cells = [written(value, row.unit) for value in (mine, theirs, limit)]
+            rows.append([row.name, *cells, row.limit.value if row.limit and limit else ""])
+    return aligned([["at any number of images", "ours", "MONAI Label", "the limit", "which is"], *rows]) if rows else ""
 
 
 def targets(results: Results) -> str:

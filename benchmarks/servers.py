@@ -23,11 +23,13 @@ class NoServer(Exception):
 
 
 @contextmanager
-def ours(folder: Path) -> Iterator[int]:
+def ours(folder: Path, environment: dict[str, str] | None = None) -> Iterator[int]:
     """Serve a folder with our command line; give the port."""
     program = [sys.executable, "-m", "monailabel.cli", "serve", str(folder), "--port", "0"]
     with (
-        subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=settings(Who.OURS)) as child,
+        subprocess.Popen(
+            program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment or settings(Who.OURS)
+        ) as child,
         _told(child) as port,
     ):
         yield port
@@ -43,10 +45,10 @@ def bare(database: Path, count: int) -> Iterator[int]:
 @contextmanager
 def theirs(folder: Path, app: Path) -> Iterator[int]:
     """Serve a folder with MONAI Label's own server; give the port."""
-    port = _free_port()
+    port = free_port()
     with _asked(Who.THEIRS, "servers:serve_theirs", folder=str(folder), app=str(app), port=port) as child:
         try:
-            _answering(child, port)
+            await_answer(child, port)
             yield port
         finally:
             child.kill()
@@ -80,7 +82,8 @@ def _told(child: "subprocess.Popen[bytes]") -> Iterator[int]:
         child.wait(PATIENCE)
 
 
-def _answering(child: "subprocess.Popen[bytes]", port: int) -> None:
+def await_answer(child: "subprocess.Popen[bytes]", port: int) -> None:
+    """Return when a server accepts connections; raise NoServer with what it wrote if it does not."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and child.poll() is None:
         try:
@@ -93,7 +96,8 @@ def _answering(child: "subprocess.Popen[bytes]", port: int) -> None:
     raise NoServer(child.stderr.read().decode()[-2000:])
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Give a port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port: int = taken.getsockname()[1]
         return port

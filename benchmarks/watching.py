@@ -1,0 +1,46 @@
+"""Drops files into a folder that is watched: what it costs until all of them are listed."""
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+from benchmarks.opening import close, opened
+from benchmarks.results import Samples
+
+CPU, LISTED = "watching 1,000 new files: CPU", "watching 1,000 new files: until all are listed"
+_PATIENCE = 300.0  # seconds
+_POLL = 0.02
+_CALM, _REST = 0.01, 0.5  # less CPU than this in so many seconds is rest
+_AT_MOST = 60.0  # seconds that are waited for it: what a package spends later is not counted
+
+
+def measure(folder: str, many: str) -> Samples:
+    """Open a known folder, watch it, have another process copy files into it, and take them away again."""
+    place = Path(folder)
+    store, _ = opened(folder, auto_reload=True)
+    before = store.status()["total"]
+    files = sorted(str(path) for path in Path(many).iterdir())
+    used, begin = time.process_time(), time.perf_counter()
+    subprocess.run(["cp", "-t", folder, *files], check=True)
+    while store.status()["total"] < before + len(files):
+        if time.perf_counter() - begin > _PATIENCE:
+            raise TimeoutError("the files were not all listed in time")
+        time.sleep(_POLL)
+    listed = time.perf_counter() - begin
+    _wait_for_rest()
+    result = {CPU: [time.process_time() - used], LISTED: [listed]}
+    close(store)
+    for file in files:
+        (place / os.path.basename(file)).unlink()
+    return result
+
+
+def _wait_for_rest() -> None:
+    """Wait until the news have been worked off: some are told one by one when all files are listed already."""
+    begin = time.perf_counter()
+    while time.perf_counter() - begin < _AT_MOST:
+        used = time.process_time()
+        time.sleep(_REST)
+        if time.process_time() - used < _CALM:
+            return
