@@ -124,12 +124,10 @@ class Gathering:
         """Bring the bytes of an item's newest version, wherever they are by now, to its visible name."""
         make_folder(os.path.dirname(target), like=self._part)
         then = self._earlier.item(item.image_id, item.tag)
-        is_same = then is not None and (then.sha256, then.size, then.mtime_ns) == (
-            item.sha256,
-            item.size,
-            item.mtime_ns,
-        )
-        if self._share(target, item.sha256, item.size, is_same):
+        is_same = then is not None and (then.size, then.mtime_ns) == (item.size, item.mtime_ns)
+        is_known = then is not None and then.sha256 == item.sha256
+        is_unread = then is not None and then.sha256 is None  # by then nobody had read it: now it is, in the backup
+        if self._share(target, item.sha256, item.size, is_same and (is_known or is_unread), self._deep or not is_known):
             return
         try:
             sha256 = self._copy_shown(item, target) or self._copy_version(item, target)
@@ -197,7 +195,7 @@ class Gathering:
         if sha256 is None:
             os.symlink(os.readlink(path), target)
             return
-        if self._share(target, sha256, size, True):
+        if self._share(target, sha256, size, True, self._deep):
             return
         if link_file(path, target):
             found = digest(target)[0]
@@ -210,11 +208,11 @@ class Gathering:
 
     # -- what there is already -----------------------------------------------------------------------------------------
 
-    def _share(self, target: str, sha256: str | None, size: int | None, is_same: bool) -> bool:
+    def _share(self, target: str, sha256: str | None, size: int | None, is_same: bool, read: bool) -> bool:
         """Take a file over from the backup before, or from one that was cut short; tell whether that went."""
         name = os.path.relpath(target, self._part)
         before = os.path.join(self._before or "", name)
-        if is_same and self._before and _is_right(before, sha256, size, self._deep) and link_file(before, target):
+        if is_same and self._before and _is_right(before, sha256, size, read) and link_file(before, target):
             self._made.unchanged += 1
             return True
         if sha256 and _is_right(os.path.join(self._cut, name), sha256, size, True):

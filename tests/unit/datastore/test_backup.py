@@ -13,6 +13,7 @@ import pytest
 import monailabel.datastore.gathering as gathering
 from monailabel.datastore.backup import bring_up
 from monailabel.datastore.check import Finding, check
+from monailabel.datastore.checksums import Checksums
 from monailabel.datastore.local import LocalDatastore
 from monailabel.interfaces.exception import ConflictException, InvalidInputException
 
@@ -91,6 +92,26 @@ def test_what_a_backup_lost_is_copied_again(store: LocalDatastore, backups: Path
     os.utime(first / "b.nii.gz", ns=(facts.st_atime_ns, facts.st_mtime_ns))
     second = store.backup(backups, deep=True)
     assert (second.copied, second.unchanged) == (2, 2)
+    assert found(second.path, read_only=True) == []
+
+
+def test_a_checksum_that_came_later_copies_nothing(
+    folder: Path, backups: Path, open_store: Open, eventually: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that nobody had read when it was backed up first is read there, and shared if its bytes are right."""
+    for name in ("a", "b"):
+        (folder / f"{name}.nii.gz").write_bytes(name.encode())
+    with monkeypatch.context() as unread:
+        unread.setattr(Checksums, "wanted", lambda _: False)
+        with open_store() as store:
+            first = Path(store.backup(backups).path)
+    facts = (first / "b.nii.gz").stat()
+    (first / "b.nii.gz").write_bytes(b"B")
+    os.utime(first / "b.nii.gz", ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    store = open_store()
+    eventually(lambda: all(store.image_versions(name)[0]["sha256"] for name in ("a", "b")))
+    second = store.backup(backups)
+    assert (second.copied, second.unchanged) == (1, 1)
     assert found(second.path, read_only=True) == []
 
 
