@@ -99,6 +99,19 @@ def nursery(one_nursery: Nursery) -> Iterator[Nursery]:
 
 
 @pytest.fixture
+def wait_for() -> Callable[..., None]:
+    """Give the function that waits until a condition holds, asking again after a pause."""
+
+    def wait(condition: Callable[[], object], within: float = 30.0, pause: float = 0.005) -> None:
+        deadline = time.monotonic() + within
+        while not condition():
+            assert time.monotonic() < deadline, f"waited for {within} s in vain"
+            threading.Event().wait(pause)
+
+    return wait
+
+
+@pytest.fixture
 def memory() -> Iterator[Path]:
     """Give a folder on a disk in memory, where there is one: no test that ends processes needs a slower one."""
     path = tempfile.mkdtemp(dir=MEMORY)
