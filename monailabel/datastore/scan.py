@@ -368,12 +368,17 @@ def _batches(files: list[T]) -> Iterator[list[T]]:
 
 
 def stamp_of(path: str) -> Stamp | None:
-    """Give a folder's time stamp (nanoseconds) and inode; None where it cannot be looked at."""
+    """Give a folder's time stamp (nanoseconds) and inode; None where it cannot be looked at.
+
+    The stamp is the time of the last change of status, which no program can set: one that copies folders (`rsync -a`)
+    gives a folder the same time of modification again after it put other files into it.
+    """
     try:
         facts = os.stat(path)
     except (FileNotFoundError, PermissionError):
         return None
-    return facts.st_mtime_ns, facts.st_ino
+    stamp = facts.st_mtime_ns if os.name == "nt" else facts.st_ctime_ns  # Windows tells the time of making there
+    return stamp, facts.st_ino
 
 
 def _trusted(path: str, stamp: Stamp | None) -> Stamp | None:
