@@ -59,6 +59,7 @@ lint: $(VENV)/.lints ## Check style, types, and that each room imports only from
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python hatch_build.py check
 
 format: $(VENV)/.lints ## Bring the code into shape.
 	$(BIN)/ruff check --fix .

@@ -1,6 +1,6 @@
 """Builds the browser viewer into the package: npm fetches its libraries, esbuild bundles them.
 
-`python hatch_build.py` builds it without installing anything.
+`python hatch_build.py` builds it without installing anything, `python hatch_build.py check` checks its types.
 """
 
 import hashlib
@@ -40,8 +40,7 @@ def build(root: Path) -> None:
     if is_current(root):
         return
     sources, target = root / "viewer", _target(root)
-    node, npm = _own_node() or _node_from_pypi()
-    environment = {**os.environ, "PATH": f"{Path(node).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    node, npm, environment = _tools()
     _run([*npm, "ci", "--ignore-scripts", "--omit=dev", "--no-progress"], sources, environment)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".viewer-") as scratch:
         made = Path(scratch, "viewer")
@@ -49,6 +48,14 @@ def build(root: Path) -> None:
         (made / STAMP).write_text(_digest(sources))
         shutil.rmtree(target, ignore_errors=True)
         made.rename(target)
+
+
+def check(root: Path) -> None:
+    """Check the types of the viewer's sources."""
+    sources = root / "viewer"
+    node, npm, environment = _tools()
+    _run([*npm, "ci", "--ignore-scripts", "--no-progress"], sources, environment)
+    _run([node, "node_modules/typescript/bin/tsc"], sources, environment)
 
 
 def is_current(root: Path) -> bool:
@@ -68,6 +75,12 @@ def _digest(sources: Path) -> str:
         if path.is_file() and "node_modules" not in name.parts:
             digest.update(f"{name.as_posix()}\0{path.stat().st_size}\0".encode() + path.read_bytes())
     return digest.hexdigest()
+
+
+def _tools() -> tuple[str, list[str], dict[str, str]]:
+    """Give node, npm, and the environment in which one finds the other."""
+    node, npm = _own_node() or _node_from_pypi()
+    return node, npm, {**os.environ, "PATH": f"{Path(node).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
 
 
 def _own_node() -> tuple[str, list[str]] | None:
@@ -107,5 +120,5 @@ def _fail(reason: str) -> Any:
 
 
 if __name__ == "__main__":
-    build(Path(__file__).resolve().parent)
-    sys.stdout.write(f"{_target(Path(__file__).resolve().parent)} is current\n")
+    project = Path(__file__).resolve().parent
+    check(project) if sys.argv[1:] == ["check"] else build(project)

@@ -31,7 +31,12 @@ const { metafile } = await build({
 });
 
 const made = Object.entries(metafile.outputs);
-const addressOf = (entry) => ADDRESS + made.find(([, output]) => output.entryPoint === entry)[0].split("/").pop();
+const addressOf = (entry) =>
+  ADDRESS +
+  made
+    .find(([, output]) => output.entryPoint === entry)[0]
+    .split("/")
+    .pop();
 const page = readFileSync(join(HERE, "index.html"), "utf8")
   .replace("{script}", addressOf("src/main.tsx"))
   .replace("{style}", addressOf("style/main.css"));

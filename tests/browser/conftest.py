@@ -19,7 +19,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 SOFTWARE = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]  # WebGL on a machine without a graphics card
 LAPTOP = {"viewport": {"width": 1000, "height": 640}}
 PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
-PATIENCE = 20_000  # ms
+PATIENCE = 30_000  # ms; a machine may be busy
 
 expect.set_options(timeout=PATIENCE)
 

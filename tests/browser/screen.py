@@ -66,7 +66,7 @@ def bright(locator: Locator) -> float:
     return float((pixels(locator).max(axis=2) > 40).mean())
 
 
-def until(condition: Callable[[], bool], page: Page, seconds: float = 20) -> None:
+def until(condition: Callable[[], bool], page: Page, seconds: float = 30) -> None:
     """Wait until something about the pixels holds, which no selector tells."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

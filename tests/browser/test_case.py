@@ -21,7 +21,7 @@ def test_a_scan_is_drawn(image: str, page: Page) -> None:
 
 
 def test_a_real_head_is_drawn_with_its_tissues(page: Page) -> None:
-    """One millimetre voxels, grey and white matter over them."""
+    """Grey and white matter over it."""
     open_case(page, "mni152_t1")
     canvas = labelled(page)
     opacity(page, 1)
@@ -219,7 +219,7 @@ def test_a_volume_too_large_for_a_browser_comes_at_a_lower_resolution(cases: Cas
     cases.label("long", (voxels > 0).astype(np.uint8), names=("bar",))
     open_case(page, "long")
     canvas = labelled(page)
-    expect(page.locator(".remarks")).to_contain_text("300 × 30 × 20 voxels are much")
+    expect(page.locator(".remarks")).to_contain_text("300 × 30 × 20 voxels are much for this browser")
     opacity(page, 1)
     until(lambda: share(canvas, shade(1)) > 0.01, page)
     page.get_by_role("button", name="Load all of it").click()

@@ -16,7 +16,8 @@ export function About({ id, row, header, info }: Props) {
   if (header) {
     facts.push(["voxels", header.shape.join(" × ")]);
     if (header.spacing) facts.push(["spacing", `${header.spacing.map((mm) => Number(mm.toFixed(3))).join(" × ")} mm`]);
-    for (const name of ["orientation", "dtype", "modality", "format"] as const) if (header[name]) facts.push([name, String(header[name])]);
+    for (const name of ["orientation", "dtype", "modality", "format"] as const)
+      if (header[name]) facts.push([name, String(header[name])]);
   }
   if (row?.size != null) facts.push(["size", bytes(row.size)]);
   if (row?.time) facts.push(["changed", moment(row.time)]);

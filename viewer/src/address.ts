@@ -117,7 +117,8 @@ export function usePlace(): Place {
 function followLink(event: MouseEvent): void {
   const link = event.target instanceof Element ? event.target.closest("a") : null;
   if (!link || event.defaultPrevented || event.button !== 0) return;
-  if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey || link.target || link.hasAttribute("download")) return;
+  if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey || link.target || link.hasAttribute("download"))
+    return;
   if (link.origin !== location.origin || !/^\/(ui(\/.*)?)?$/.test(link.pathname)) return;
   event.preventDefault();
   go(link.pathname + link.search);

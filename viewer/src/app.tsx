@@ -15,7 +15,13 @@ export function App() {
   useKeys({ "?": () => setKeys(true) });
   return (
     <>
-      {place.screen === "case" ? <Case key={place.id} place={place} /> : place.screen === "queue" ? <Queue /> : <Library place={place} />}
+      {place.screen === "case" ? (
+        <Case key={place.id} place={place} />
+      ) : place.screen === "queue" ? (
+        <Queue />
+      ) : (
+        <Library place={place} />
+      )}
       <Notices />
       <NameDialog />
       <KeysDialog open={keys} close={() => setKeys(false)} />

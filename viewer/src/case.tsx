@@ -10,14 +10,13 @@ import { Heading } from "./heading";
 import { History } from "./history";
 import { Icon } from "./icons";
 import { useKeys } from "./keys";
-import type { Labelmap } from "./labelmap";
 import { Labels } from "./labels";
 import { listingOf } from "./listing";
 import { isFiltered } from "./query";
 import { Review } from "./review";
 import { CHANGES, CHANGE_COLOURS } from "./changes";
 import { LAYOUTS, type Layout, type Look } from "./look";
-import { CannotShow, Flat, Stage, type Label, type Window } from "./stage";
+import { CannotShow, Flat, Stage, type Found, type Label, type Window } from "./stage";
 import { StateSign, WORDS } from "./state";
 import { colourOf, structuresOf } from "./structures";
 import { useLabel, useSubject } from "./subject";
@@ -36,12 +35,23 @@ export function Case({ place }: { place: CasePlace }) {
   const [look, setLook] = useState(LOOK);
   const layout = place.view ?? usualView();
   const [window, setWindow] = useState<{ now: Window; usual: Window; range: Window } | null>(null);
-  const [found, setFound] = useState<{ label: Labelmap | null; difference: Labelmap | null }>({ label: null, difference: null });
-  const structures = useMemo(() => structuresOf(label.info.value, found.label?.millilitres ?? null), [label.info.value, found.label]);
+  const [found, setFound] = useState<Found>({ label: null, difference: null, exact: true });
+  const structures = useMemo(
+    () => structuresOf(label.info.value, found.label?.millilitres ?? null),
+    [label.info.value, found.label],
+  );
   const neighbours = useNeighbours(place);
   const setLayout = (view: Layout) => show({ view });
   const show = (part: Partial<CasePlace>) => go(caseAddress({ ...place, ...part }), { replace: true });
-  const solo = (step: number) => setLook({ ...look, only: following(structures.map((s) => s.value), look.only, step) });
+  const solo = (step: number) =>
+    setLook({
+      ...look,
+      only: following(
+        structures.map((s) => s.value),
+        look.only,
+        step,
+      ),
+    });
   useEffect(() => forgetVolumes, []);
   useEffect(() => setLook((before) => ({ ...before, only: null })), [tag]);
   useKeys({
@@ -85,15 +95,30 @@ export function Case({ place }: { place: CasePlace }) {
               layout={layout}
               window={window?.now ?? null}
               windowed={(now, usual, range) => setWindow({ now, usual, range })}
-              found={(label, difference) => setFound({ label, difference })}
+              found={setFound}
             />
           )}
           {subject.header.value && !isFlat(subject.header.value.shape) && (
-            <Toolbar layout={layout} setLayout={setLayout} look={look} setLook={setLook} window={window} setWindow={(now) => window && setWindow({ ...window, now })} />
+            <Toolbar
+              layout={layout}
+              setLayout={setLayout}
+              look={look}
+              setLook={setLook}
+              window={window}
+              setWindow={(now) => window && setWindow({ ...window, now })}
+            />
           )}
         </section>
         <aside class="panel">
-          <Review key={tag} id={id} tag={tag} earlier={place.version !== null} info={label.info} neighbours={neighbours} queue={within.state === "labelled"} />
+          <Review
+            key={tag}
+            id={id}
+            tag={tag}
+            earlier={place.version !== null}
+            info={label.info}
+            neighbours={neighbours}
+            queue={within.state === "labelled"}
+          />
           <Labels
             id={id}
             place={place}
@@ -104,6 +129,7 @@ export function Case({ place }: { place: CasePlace }) {
             look={look}
             setLook={setLook}
             difference={found.difference}
+            exact={found.exact}
             show={show}
           />
           <Dropped id={id} tag={tag} />
@@ -124,14 +150,25 @@ export interface Neighbours {
 function CaseTitle({ place, row, neighbours }: { place: CasePlace; row: Row | null; neighbours: Neighbours }) {
   return (
     <div class="case-title">
-      <a class="quiet" href={libraryAddress(place.within)} title="Back to the library (Esc)" aria-label="back to the library">
+      <a
+        class="quiet"
+        href={libraryAddress(place.within)}
+        title="Back to the library (Esc)"
+        aria-label="back to the library"
+      >
         <Icon name="back" />
       </a>
       <h1 title={place.id}>{place.id}</h1>
       {row && <StateSign state={row.state} />}
       <span class="neighbours">
         <span class="position">{neighbours.position}</span>
-        <button type="button" class="quiet" title="Previous (p)" aria-label="previous case" onClick={neighbours.previous}>
+        <button
+          type="button"
+          class="quiet"
+          title="Previous (p)"
+          aria-label="previous case"
+          onClick={neighbours.previous}
+        >
           <Icon name="back" />
         </button>
         <button type="button" class="quiet" title="Next (n)" aria-label="next case" onClick={neighbours.next}>
@@ -197,7 +234,9 @@ function useNeighbours(place: CasePlace): Neighbours {
     if (row) go(caseAddress({ id: row.id, within, view: place.view }));
     else if (within.state === "labelled" && step > 0) go("/ui/review");
   };
-  const among = isFiltered(within) ? ` ${within.state ? (WORDS[within.state as keyof typeof WORDS] ?? "").toLowerCase() : "found"}` : "";
+  const among = isFiltered(within)
+    ? ` ${within.state ? (WORDS[within.state as keyof typeof WORDS] ?? "").toLowerCase() : "found"}`
+    : "";
   return {
     position: index >= 0 && listing.total ? `${count(index + 1)} of ${count(listing.total)}${among}` : null,
     next: () => void open(1),

@@ -96,18 +96,26 @@ export function images(query: Query, after: string | null, limit: number, signal
 export const facets = (): Promise<Facets> => json("/datastore/images/facets");
 export const info = (): Promise<{ name: string; description: string; version: string }> => json("/info/");
 export const header = (image: string): Promise<Header> => json(at("/datastore/image/header", { image }));
-export const imageInfo = (image: string): Promise<Record<string, unknown>> => json(at("/datastore/image/info", { image }));
-export const labelInfo = (label: string, tag: string): Promise<LabelInfo> => json(at("/datastore/label/info", { label, tag }));
-export const versions = (image: string, tag: string): Promise<Version[]> => json(at("/datastore/label/versions", { image, tag }));
+export const imageInfo = (image: string): Promise<Record<string, unknown>> =>
+  json(at("/datastore/image/info", { image }));
+export const labelInfo = (label: string, tag: string): Promise<LabelInfo> =>
+  json(at("/datastore/label/info", { label, tag }));
+export const versions = (image: string, tag: string): Promise<Version[]> =>
+  json(at("/datastore/label/versions", { image, tag }));
 export const events = (image: string, limit: number): Promise<{ events: Happening[]; last: number }> =>
   json(at("/datastore/events", { image, limit }));
 
 // Where files, pictures and volumes are. `v` only tells versions apart for the browser's cache.
 export const imageFile = (image: string): string => at("/datastore/image", { image });
-export const labelFile = (label: string, { tag, version }: Chosen): string => at("/datastore/label", { label, tag, version });
-export const picture = (image: string, size: number, more: { plane?: Plane; tag?: string | null; v?: string } = {}): string =>
-  at("/datastore/image/preview", { image, size, format: "webp", ...more });
-export const imageVolume = (image: string, size: number | null): string => at("/datastore/image/volume", { image, size });
+export const labelFile = (label: string, { tag, version }: Chosen): string =>
+  at("/datastore/label", { label, tag, version });
+export const picture = (
+  image: string,
+  size: number,
+  more: { plane?: Plane; tag?: string | null; v?: string } = {},
+): string => at("/datastore/image/preview", { image, size, format: "webp", ...more });
+export const imageVolume = (image: string, size: number | null): string =>
+  at("/datastore/image/volume", { image, size });
 export const labelVolume = (label: string, { tag, version }: Chosen, size: number | null): string =>
   at("/datastore/label/volume", { label, tag, version, size });
 
@@ -120,7 +128,13 @@ export async function restore(image: string, tag: string, version: number, clien
   await ask(at("/datastore/label/restore", { image, tag, version, client_id: client }), { method: "PUT" });
 }
 
-export function saveLabel(image: string, tag: string, file: File, client: string, progress: (part: number) => void): Promise<void> {
+export function saveLabel(
+  image: string,
+  tag: string,
+  file: File,
+  client: string,
+  progress: (part: number) => void,
+): Promise<void> {
   return send(at("/datastore/label", { image, tag }), form("label", file, client), progress);
 }
 

@@ -27,7 +27,8 @@ export function Dropped({ id, tag }: { id: string; tag: string | null }) {
         <form onSubmit={submit}>
           <h2>Save this label?</h2>
           <p>
-            <b>{file?.name}</b> becomes a label of <b>{id}</b>. A label of that tag that is there already is kept as an earlier version.
+            <b>{file?.name}</b> becomes a label of <b>{id}</b>. A label of that tag that is there already is kept as an
+            earlier version.
           </p>
           <label class="field">
             <span>Tag</span>

@@ -16,7 +16,13 @@ interface Props {
 export function Tile({ row, query, current }: Props) {
   if (!row) return <div class="tile waiting" />;
   return (
-    <a class="tile" href={caseAddress({ id: row.id, within: query })} tabIndex={current ? 0 : -1} data-id={row.id} title={row.id}>
+    <a
+      class="tile"
+      href={caseAddress({ id: row.id, within: query })}
+      tabIndex={current ? 0 : -1}
+      data-id={row.id}
+      title={row.id}
+    >
       <Thumbnail key={row.id} row={row} size={384} />
       <span class="caption">
         <b class="name">{row.id}</b>

@@ -43,7 +43,12 @@ function States({ query, facets, change }: Props) {
         All <small>{facets && count(facets.total)}</small>
       </button>
       {STATES.map((state) => (
-        <button key={state} type="button" aria-pressed={query.state === state} onClick={() => choose(query.state === state ? "" : state)}>
+        <button
+          key={state}
+          type="button"
+          aria-pressed={query.state === state}
+          onClick={() => choose(query.state === state ? "" : state)}
+        >
           {WORDS[state]} <small>{facets && count(facets.state[state] ?? 0)}</small>
         </button>
       ))}
@@ -93,7 +98,12 @@ function InfoFilter({ query, facets, change }: Props) {
   return (
     <>
       {query.info.map((pair) => (
-        <button key={pair} type="button" class="chip chosen" onClick={() => change({ info: query.info.filter((p) => p !== pair) })}>
+        <button
+          key={pair}
+          type="button"
+          class="chip chosen"
+          onClick={() => change({ info: query.info.filter((p) => p !== pair) })}
+        >
           {pair} <Icon name="close" />
         </button>
       ))}

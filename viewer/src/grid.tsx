@@ -97,7 +97,13 @@ function useView(element: { current: HTMLDivElement | null }, listing: Listing) 
 }
 
 // Scroll no further than needed for the entry that the keyboard is at, whenever that changes.
-function useKeepInView(element: { current: HTMLDivElement | null }, cursor: number, top: number, height: number, drawn: boolean): void {
+function useKeepInView(
+  element: { current: HTMLDivElement | null },
+  cursor: number,
+  top: number,
+  height: number,
+  drawn: boolean,
+): void {
   const before = useRef(cursor);
   useLayoutEffect(() => {
     const scroller = element.current?.closest<HTMLElement>(".scroller");
@@ -105,6 +111,7 @@ function useKeepInView(element: { current: HTMLDivElement | null }, cursor: numb
     before.current = cursor;
     const begin = top + (element.current?.offsetTop ?? 0);
     if (begin < scroller.scrollTop) scroller.scrollTop = begin - 16;
-    else if (begin + height > scroller.scrollTop + scroller.clientHeight) scroller.scrollTop = begin + height - scroller.clientHeight;
+    else if (begin + height > scroller.scrollTop + scroller.clientHeight)
+      scroller.scrollTop = begin + height - scroller.clientHeight;
   }, [cursor, drawn]);
 }

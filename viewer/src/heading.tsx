@@ -46,7 +46,12 @@ function Person() {
   useEffect(() => listen(() => redraw((n) => n + 1)), []);
   const known = name();
   return (
-    <button type="button" class="quiet person" title={known ? `You are ${known}` : "Say who you are"} onClick={() => void askForName()}>
+    <button
+      type="button"
+      class="quiet person"
+      title={known ? `You are ${known}` : "Say who you are"}
+      onClick={() => void askForName()}
+    >
       {known ? <i>{[...known][0]?.toUpperCase()}</i> : <Icon name="person" />}
       <span>{known}</span>
     </button>

@@ -48,7 +48,8 @@ function Line({ event }: { event: Happening }) {
   return (
     <li>
       <span>
-        <b>{event.actor ?? "unknown"}</b> {WORDS[event.action] ?? event.action} {event.tag ? <i>{event.tag}</i> : "the image"}
+        <b>{event.actor ?? "unknown"}</b> {WORDS[event.action] ?? event.action}{" "}
+        {event.tag ? <i>{event.tag}</i> : "the image"}
         {event.version != null && <small> version {event.version}</small>}
       </span>
       <time title={moment(event.time)}>{ago(event.time)}</time>

@@ -42,7 +42,9 @@ export async function labelmap(nifti: ArrayBuffer): Promise<Labelmap> {
 // What differs, as a labelmap of its own: `values` are the places in CHANGES, from 1 on.
 export function difference(older: Labelmap, newer: Labelmap): Labelmap {
   if (!sameGrid(older.volume, newer.volume))
-    throw new Mismatch("The two labels lie on different grids of voxels, so they cannot be compared voxel by voxel; see them side by side.");
+    throw new Mismatch(
+      "The two labels lie on different grids of voxels, so they cannot be compared voxel by voxel; see them side by side.",
+    );
   const before = older.places;
   const after = newer.places;
   const changes = new Uint8Array(after.length);
@@ -71,7 +73,9 @@ function finished(volume: NVImage, places: Uint8Array | Uint16Array, values: num
   const counts = new Array<number>(values.length).fill(0);
   for (let k = 0; k < places.length; k++) counts[places[k]!]!++;
   const voxel = Math.abs((hdr.pixDims[1] ?? 1) * (hdr.pixDims[2] ?? 1) * (hdr.pixDims[3] ?? 1)) / 1000; // mm³ -> ml
-  const millilitres = new Map(values.flatMap((value, k) => (value && counts[k] ? [[value, counts[k] * voxel] as const] : [])));
+  const millilitres = new Map(
+    values.flatMap((value, k) => (value && counts[k] ? [[value, counts[k] * voxel] as const] : [])),
+  );
   return { volume, places, values, millilitres, heart: heartOf(volume, places) };
 }
 
@@ -96,7 +100,8 @@ function heartOf(volume: NVImage, places: Uint8Array | Uint16Array): [number, nu
         }
   const [i, j, k] = filled.map(fullest) as [number, number, number];
   if (!filled[0][i]) return null;
-  const along = (axis: number) => affine[axis]![0]! * i + affine[axis]![1]! * j + affine[axis]![2]! * k + affine[axis]![3]!;
+  const along = (axis: number) =>
+    affine[axis]![0]! * i + affine[axis]![1]! * j + affine[axis]![2]! * k + affine[axis]![3]!;
   return [along(0), along(1), along(2)];
 }
 

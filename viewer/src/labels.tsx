@@ -21,27 +21,37 @@ interface Props {
   look: Look;
   setLook: (look: Look) => void;
   difference: Labelmap | null;
+  exact: boolean;
   show: (part: Partial<CasePlace>) => void;
 }
 
 export function Labels(props: Props) {
   const { row, tag, place, show, versions } = props;
   if (!row || !tag) return null;
-  const shown = versions.find((version) => (place.version === null ? version.current : version.version === place.version));
+  const shown = versions.find((version) =>
+    place.version === null ? version.current : version.version === place.version,
+  );
   const outdated = shown?.for_present_image === false;
   return (
     <section class="labels">
       <h2>Label</h2>
       <div class="tags" role="group" aria-label="tags">
         {row.tags.map((known) => (
-          <button key={known} type="button" class="chip" aria-pressed={known === tag} onClick={() => show({ tag: known, version: null, against: null })}>
+          <button
+            key={known}
+            type="button"
+            class="chip"
+            aria-pressed={known === tag}
+            onClick={() => show({ tag: known, version: null, against: null })}
+          >
             {known}
           </button>
         ))}
       </div>
       {outdated && (
         <p class="hint warning" role="note">
-          This label was made for version {shown.image_version} of the image, which is at version {row.version} now: they may not fit.
+          This label was made for version {shown.image_version} of the image, which is at version {row.version} now:
+          they may not fit.
         </p>
       )}
       {place.against ? <Changes {...props} /> : <Structures {...props} />}
@@ -51,7 +61,7 @@ export function Labels(props: Props) {
   );
 }
 
-function Structures({ structures, look, setLook }: Props) {
+function Structures({ structures, look, setLook, exact }: Props) {
   if (!structures.length) return null;
   return (
     <ul class="structures" aria-label="structures">
@@ -66,7 +76,7 @@ function Structures({ structures, look, setLook }: Props) {
           >
             <i class="swatch" style={{ background: css(colour) }} />
             <span class="name">{name}</span>
-            <small>{ml === null ? "" : volume(ml)}</small>
+            <small>{ml === null ? "" : volume(ml, exact)}</small>
           </button>
         </li>
       ))}
@@ -74,9 +84,14 @@ function Structures({ structures, look, setLook }: Props) {
   );
 }
 
-const CHANGE_WORDS: Record<Change, string> = { added: "added", removed: "removed", renamed: "another structure", same: "the same" };
+const CHANGE_WORDS: Record<Change, string> = {
+  added: "added",
+  removed: "removed",
+  renamed: "another structure",
+  same: "the same",
+};
 
-function Changes({ place, difference }: Props) {
+function Changes({ place, difference, exact }: Props) {
   if (place.beside) return null;
   return (
     <ul class="structures changes" aria-label="changes" data-ready={difference !== null}>
@@ -84,7 +99,7 @@ function Changes({ place, difference }: Props) {
         <li key={change}>
           <i class="swatch" style={{ background: css(CHANGE_COLOURS[change]) }} />
           <span class="name">{CHANGE_WORDS[change]}</span>
-          <small data-change={change}>{difference && volume(difference.millilitres.get(index + 1) ?? 0)}</small>
+          <small data-change={change}>{difference && volume(difference.millilitres.get(index + 1) ?? 0, exact)}</small>
         </li>
       ))}
     </ul>
@@ -93,7 +108,9 @@ function Changes({ place, difference }: Props) {
 
 function Comparison({ place, row, tag, versions, show }: Props) {
   const choices: Chosen[] = [
-    ...versions.filter((version) => version.kept && !isShown(version, place)).map(({ version }) => ({ tag: tag!, version })),
+    ...versions
+      .filter((version) => version.kept && !isShown(version, place))
+      .map(({ version }) => ({ tag: tag!, version })),
     ...row!.tags.filter((known) => known !== tag).map((known) => ({ tag: known, version: null })),
   ];
   if (!choices.length && !place.against) return null;
@@ -106,7 +123,9 @@ function Comparison({ place, row, tag, versions, show }: Props) {
         <select
           name="against"
           value={chosen}
-          onChange={(event) => show({ against: choices.find((choice) => nameOf(choice) === event.currentTarget.value) ?? null })}
+          onChange={(event) =>
+            show({ against: choices.find((choice) => nameOf(choice) === event.currentTarget.value) ?? null })
+          }
         >
           <option value="">nothing</option>
           {choices.map((choice) => (
@@ -171,7 +190,12 @@ function Versions({ id, tag, place, versions, show }: Props) {
               <small>current</small>
             ) : (
               version.kept && (
-                <button type="button" class="quiet" title="Make this version the current one again" onClick={() => void bringBack(version.version)}>
+                <button
+                  type="button"
+                  class="quiet"
+                  title="Make this version the current one again"
+                  onClick={() => void bringBack(version.version)}
+                >
                   <Icon name="undo" />
                 </button>
               )
@@ -194,6 +218,7 @@ function Versions({ id, tag, place, versions, show }: Props) {
   );
 }
 
-function volume(ml: number): string {
-  return ml >= 100 ? `${Math.round(ml)} ml` : `${ml.toPrecision(ml >= 1 ? 3 : 2)} ml`.replace("0.0 ml", "0 ml");
+function volume(ml: number, exact: boolean): string {
+  const figures = ml >= 100 ? String(Math.round(ml)) : ml === 0 ? "0" : ml.toPrecision(ml >= 1 ? 3 : 2);
+  return `${exact ? "" : "≈ "}${figures} ml`;
 }

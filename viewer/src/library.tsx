@@ -23,7 +23,8 @@ export function Library({ place }: { place: LibraryPlace }) {
   const facets = useFacets();
   const scroller = useRef<HTMLElement>(null);
   const [open, setOpen] = useState(false); // the filters on a small screen
-  const change = (part: Partial<Query>) => go(libraryAddress({ ...query, ...part }, layout), { replace: "text" in part });
+  const change = (part: Partial<Query>) =>
+    go(libraryAddress({ ...query, ...part }, layout), { replace: "text" in part });
   const relayout = (next: "grid" | "table") => go(libraryAddress(query, next), { replace: true });
   const shape = layout === "table" ? LINES : TILES;
   const cursor = useCursor(listing, () => columnsOf(scroller.current, shape), scroller);
@@ -59,7 +60,11 @@ export function Library({ place }: { place: LibraryPlace }) {
           <div class={open ? "filters-place open" : "filters-place"}>
             <Filters query={query} facets={facets.value} change={change} />
           </div>
-          <Found listing={listing} query={query} clear={() => go(libraryAddress({ ...EVERYTHING, sort: query.sort }, layout))} />
+          <Found
+            listing={listing}
+            query={query}
+            clear={() => go(libraryAddress({ ...EVERYTHING, sort: query.sort }, layout))}
+          />
           <div class={layout}>
             <Grid
               listing={listing}
@@ -79,7 +84,8 @@ function Progress({ facets }: { facets: Facets | null }) {
   if (!facets) return <section class="progress waiting" />;
   const { total, labelled, reviewed } = facets;
   const part = (n: number) => (total ? (100 * n) / total : 0);
-  const percent = (n: number) => `${n && n < total ? Math.min(99, Math.max(1, Math.round(part(n)))) : Math.round(part(n))} %`;
+  const percent = (n: number) =>
+    `${n && n < total ? Math.min(99, Math.max(1, Math.round(part(n)))) : Math.round(part(n))} %`;
   const waiting = facets.state.labelled ?? 0;
   return (
     <section class="progress" aria-label="progress">

@@ -78,7 +78,9 @@ export class Listing {
 
   private async work(): Promise<void> {
     while (!this.step && !this.error) {
-      const stale = this.marks.find((mark, k) => mark.stale && this.isWanted(mark.start, this.marks[k + 1]?.start ?? this.rows.length));
+      const stale = this.marks.find(
+        (mark, k) => mark.stale && this.isWanted(mark.start, this.marks[k + 1]?.start ?? this.rows.length),
+      );
       const missing = this.open && this.wanted[1] >= this.rows.length;
       if (!stale && !missing) return;
       await this.take(() => (stale ? this.renew(stale) : this.append(this.wanted[1])));

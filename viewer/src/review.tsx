@@ -28,10 +28,14 @@ export function Review({ id, tag, earlier, info, neighbours, queue }: Props) {
   const decide = async (status: "approved" | "flagged") => {
     const undone = meta.status === status;
     const word = status === "approved" ? "Approved" : "Flagged";
-    const done = await write({ status: undone ? "" : status }, undone ? `${id} is no longer ${status}.` : `${word} ${id}.`);
+    const done = await write(
+      { status: undone ? "" : status },
+      undone ? `${id} is no longer ${status}.` : `${word} ${id}.`,
+    );
     if (done && queue && !undone) neighbours.next();
   };
-  const level = (name: string) => void write({ level: meta.level === name ? "" : name }, `Difficulty of ${id}: ${name}.`);
+  const level = (name: string) =>
+    void write({ level: meta.level === name ? "" : name }, `Difficulty of ${id}: ${name}.`);
   useKeys({
     a: () => void decide("approved"),
     f: () => void decide("flagged"),
@@ -55,12 +59,26 @@ export function Review({ id, tag, earlier, info, neighbours, queue }: Props) {
       </h2>
       {earlier && <p class="hint">This is an earlier version; a review is about the current one.</p>}
       <div class="decide">
-        <Decision name="approved" word="Approve" icon="approve" keyName="a" meta={meta} disabled={!ready} decide={decide} />
+        <Decision
+          name="approved"
+          word="Approve"
+          icon="approve"
+          keyName="a"
+          meta={meta}
+          disabled={!ready}
+          decide={decide}
+        />
         <Decision name="flagged" word="Flag" icon="flag" keyName="f" meta={meta} disabled={!ready} decide={decide} />
       </div>
       <div class="levels switch" role="group" aria-label="difficulty">
         {LEVELS.map((name) => (
-          <button key={name} type="button" disabled={!ready} aria-pressed={meta.level === name} onClick={() => level(name)}>
+          <button
+            key={name}
+            type="button"
+            disabled={!ready}
+            aria-pressed={meta.level === name}
+            onClick={() => level(name)}
+          >
             {name}
           </button>
         ))}
@@ -149,7 +167,13 @@ interface DecisionProps {
 
 function Decision({ name, word, icon, keyName, meta, disabled, decide }: DecisionProps) {
   return (
-    <button type="button" class={`decision ${name}`} aria-pressed={meta.status === name} disabled={disabled} onClick={() => void decide(name)}>
+    <button
+      type="button"
+      class={`decision ${name}`}
+      aria-pressed={meta.status === name}
+      disabled={disabled}
+      onClick={() => void decide(name)}
+    >
       <Icon name={icon} />
       {word}
       <kbd>{keyName}</kbd>
@@ -170,7 +194,8 @@ function Said({ meta }: { meta: Partial<Meta> }) {
 
 // MONAILabelReviewer writes seconds; others write what they like.
 function when(time: unknown): string | null {
-  if (typeof time === "number" || (typeof time === "string" && /^\d+$/.test(time))) return new Date(Number(time) * 1000).toISOString();
+  if (typeof time === "number" || (typeof time === "string" && /^\d+$/.test(time)))
+    return new Date(Number(time) * 1000).toISOString();
   return typeof time === "string" && time ? time : null;
 }
 

@@ -56,29 +56,26 @@ export class Scene {
   }
 
   async showImage(nifti: ArrayBuffer): Promise<void> {
-    const volume = await NVImage.loadFromUrl({ url: nifti, name: "image.nii" });
-    this.image = volume;
+    this.image = await NVImage.loadFromUrl({ url: nifti, name: "image.nii" });
     this.label = null;
     this.nv.volumes = [];
-    this.nv.addVolume(volume);
+    this.nv.addVolume(this.image);
   }
 
   showLabel(label: Labelmap | null, look: Look): void {
-    if (!this.image) return;
-    this.nv.volumes = [this.image];
+    if (!this.image || label === this.label) return;
     this.label = label;
-    if (!label) {
-      this.nv.setVolume(this.image, 0);
-      return;
-    }
-    this.colour(label, look);
+    this.nv.volumes = label ? [this.image, label.volume] : [this.image];
+    if (!label) return this.nv.setVolume(this.image, 0);
+    this.nv.overlays = [label.volume];
     if (label.heart && !this.visited) {
       this.visited = true; // from here on, the place is the user's
       this.nv.scene.crosshairPos = this.nv.mm2frac(label.heart);
     }
-    this.nv.addVolume(label.volume);
+    this.paint(look);
   }
 
+  // NiiVue's addVolume() and setOpacity() would send the image to the graphics card again, too.
   paint(look: Look): void {
     if (!this.label || !this.image) return;
     this.colour(this.label, look);
@@ -88,11 +85,15 @@ export class Scene {
 
   // NiiVue's table knows no structure that is there but not drawn, so those are taken out of the voxels.
   private colour({ volume, places, values }: Labelmap, look: Look): void {
-    const colours = values.map((value, place) => (place && (look.only ?? value) === value ? look.colours(value) : null));
+    const colours = values.map((value, place) =>
+      place && (look.only ?? value) === value ? look.colours(value) : null,
+    );
     const column = (part: number) => colours.map((colour) => colour?.[part] ?? 0);
     const drawn = colours.map((colour) => (colour ? 255 : 0));
     volume.setColormapLabel({ R: column(0), G: column(1), B: column(2), A: drawn, I: values.map((_, place) => place) });
-    volume.img = drawn.every((alpha, place) => alpha || !place) ? places : places.map((place) => (drawn[place] ? place : 0));
+    volume.img = drawn.every((alpha, place) => alpha || !place)
+      ? places
+      : places.map((place) => (drawn[place] ? place : 0));
     volume.opacity = look.outline ? 0 : look.opacity;
     this.nv.opts.atlasOutline = look.outline ? look.opacity : 0; // of the voxels at an edge
   }

@@ -39,7 +39,9 @@ export function send(address: string, form: FormData, progress: (part: number) =
     request.open("PUT", address);
     request.upload.onprogress = (event) => event.lengthComputable && progress(event.loaded / event.total);
     request.onload = () =>
-      request.status === 200 ? resolve() : reject(new Refusal(request.status, reason(request.status, request.responseText)));
+      request.status === 200
+        ? resolve()
+        : reject(new Refusal(request.status, reason(request.status, request.responseText)));
     request.onerror = () => reject(new Refusal(0, "The connection broke off; nothing was saved."));
     request.send(form);
   });

@@ -4,6 +4,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { nameOf, type Chosen } from "./address";
 import { imageFile, imageVolume, labelVolume, picture, type Header } from "./datastore";
 import { volumeAt } from "./fetching";
+import { isSlow } from "./graphics";
 import { Icon } from "./icons";
 import { useKeys } from "./keys";
 import type { Labelmap } from "./labelmap";
@@ -11,10 +12,19 @@ import type { Layout, Look } from "./look";
 import type { Scene } from "./scene";
 import { bytes } from "./words";
 
-const MOST = 256; // voxels along an axis that a browser is given at once
+const MOST = isSlow ? 128 : 256; // voxels along an axis that a browser is given at once
 const MOST_BYTES = 100_000_000;
 
-const BYTES: Record<string, number> = { int8: 1, uint8: 1, int16: 2, uint16: 2, int64: 8, uint64: 8, float64: 8, complex64: 8 };
+const BYTES: Record<string, number> = {
+  int8: 1,
+  uint8: 1,
+  int16: 2,
+  uint16: 2,
+  int64: 8,
+  uint64: 8,
+  float64: 8,
+  complex64: 8,
+};
 
 // What a server has to reduce a volume to; null where the browser can take it as it is.
 export function reducedTo(header: Header): number | null {
@@ -26,6 +36,12 @@ export function reducedTo(header: Header): number | null {
 export interface Label {
   chosen: Chosen;
   v: string; // tells versions apart that have the same address
+}
+
+export interface Found {
+  label: Labelmap | null;
+  difference: Labelmap | null;
+  exact: boolean; // at the label's own resolution
 }
 
 interface Props {
@@ -40,7 +56,7 @@ interface Props {
   layout: Layout;
   window: Window | null; // null: as the volume has it
   windowed: (window: Window, usual: Window, range: Window) => void;
-  found: (label: Labelmap | null, difference: Labelmap | null) => void;
+  found: (found: Found) => void;
 }
 
 export type Window = [low: number, high: number];
@@ -55,7 +71,10 @@ export function Stage(props: Props) {
   const second = useLabelmap(image, against, size);
   const differing = useDifference(first.value, beside ? null : second.value);
   const scenes = useRef<[Scene | null, Scene | null]>([null, null]);
-  useEffect(() => props.found(first.value, differing.value), [first.value, differing.value]);
+  useEffect(
+    () => props.found({ label: first.value, difference: differing.value, exact: size === null }),
+    [first.value, differing.value, size],
+  );
   useSceneKeys(scenes, props.layout);
   const comparing = against !== null && !beside;
   const shown = comparing ? differing.value : first.value;
@@ -63,39 +82,44 @@ export function Stage(props: Props) {
     const [one, other] = scenes.current;
     if (one && other) void import("./scene").then(({ Scene }) => Scene.couple(one, other));
   };
+  const errors = [volume.error, first.error, second.error, differing.error].filter((error) => error !== null);
   return (
-    <div class={beside && against ? "stage beside" : "stage"}>
-      <Pane
-        {...props}
-        title={beside && against && label ? nameOf(label.chosen) : null}
-        volume={volume.data}
-        shown={shown}
-        look={comparing ? props.changes : look}
-        ready={(scene) => ((scenes.current[0] = scene), couple())}
-      />
-      {beside && against && (
-        <Pane
-          {...props}
-          title={nameOf(against.chosen)}
-          volume={volume.data}
-          shown={second.value}
-          look={look}
-          ready={(scene) => ((scenes.current[1] = scene), couple())}
-        />
-      )}
-      <Coming volume={volume} />
+    <>
       <div class="remarks">
         {reduced !== null && !whole && (
           <p>
-            Shown at a lower resolution: {header.shape.slice(0, 3).join(" × ")} voxels are much for a browser.{" "}
+            Shown at a lower resolution: {header.shape.slice(0, 3).join(" × ")} voxels are much for this browser.
             <button type="button" class="quiet" onClick={() => setWhole(true)}>
               Load all of it
             </button>
           </p>
         )}
-        {[volume.error, first.error, second.error, differing.error].map((error) => error && <p key={error.message}>{error.message}</p>)}
+        {errors.map((error) => (
+          <p key={error.message}>{error.message}</p>
+        ))}
       </div>
-    </div>
+      <div class={beside && against ? "stage beside" : "stage"}>
+        <Pane
+          {...props}
+          title={beside && against && label ? nameOf(label.chosen) : null}
+          volume={volume.data}
+          shown={shown}
+          look={comparing ? props.changes : look}
+          ready={(scene) => ((scenes.current[0] = scene), couple())}
+        />
+        {beside && against && (
+          <Pane
+            {...props}
+            title={nameOf(against.chosen)}
+            volume={volume.data}
+            shown={second.value}
+            look={look}
+            ready={(scene) => ((scenes.current[1] = scene), couple())}
+          />
+        )}
+        <Coming volume={volume} />
+      </div>
+    </>
   );
 }
 
@@ -153,8 +177,16 @@ function Pane({ image, v, label, title, volume, shown, look, layout, window, win
   }, [window?.[0], window?.[1]]);
   return (
     <figure class="pane">
-      {!drawn && <img class="first" src={picture(image, 512, { plane: "axial", tag: label?.chosen.tag ?? null, v })} alt="" />}
-      <canvas ref={canvas} class={drawn ? "drawn" : ""} data-drawn={drawn} data-label={drawn && shown !== null} aria-label={`${image} in planes and 3-D`} />
+      {!drawn && (
+        <img class="first" src={picture(image, 512, { plane: "axial", tag: label?.chosen.tag ?? null, v })} alt="" />
+      )}
+      <canvas
+        ref={canvas}
+        class={drawn ? "drawn" : ""}
+        data-drawn={drawn}
+        data-label={drawn && shown !== null}
+        aria-label={`${image} in planes and 3-D`}
+      />
       {title && <figcaption>{title}</figcaption>}
       {error && <p class="remark">{error.message}</p>}
     </figure>
@@ -169,7 +201,13 @@ interface Arriving {
 }
 
 function useVolume(address: string): Arriving {
-  const [state, setState] = useState<Arriving & { address: string }>({ address, data: null, come: 0, of: null, error: null });
+  const [state, setState] = useState<Arriving & { address: string }>({
+    address,
+    data: null,
+    come: 0,
+    of: null,
+    error: null,
+  });
   useEffect(() => {
     let current = true;
     const base = { address, data: null, come: 0, of: null, error: null };
@@ -217,7 +255,9 @@ function useLabelmap(image: string, label: Label | null, size: number | null): R
       .then(([data, { labelmap }]) => labelmap(data))
       .then(
         (value) => current && setState({ value, error: null, address }),
-        (error: Error) => current && setState({ value: null, error: new Error(`The label cannot be shown. ${error.message}`), address }),
+        (error: Error) =>
+          current &&
+          setState({ value: null, error: new Error(`The label cannot be shown. ${error.message}`), address }),
       );
     return () => {
       current = false;

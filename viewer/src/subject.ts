@@ -1,7 +1,19 @@
 // What is known of one case, kept current as others change it.
 
 import { useEffect, useRef } from "preact/hooks";
-import { events, header, imageInfo, images, labelInfo, versions, type Happening, type Header, type LabelInfo, type Row, type Version } from "./datastore";
+import {
+  events,
+  header,
+  imageInfo,
+  images,
+  labelInfo,
+  versions,
+  type Happening,
+  type Header,
+  type LabelInfo,
+  type Row,
+  type Version,
+} from "./datastore";
 import { follow, ready } from "./feed";
 import { listingOf } from "./listing";
 import { useAsked, type Asked } from "./loading";

@@ -18,7 +18,14 @@ export function Thumbnail({ row, size }: { row: Row; size: number }) {
   return (
     <span class={`thumbnail ${state}`}>
       {source && state !== "none" && (
-        <img src={source} alt="" decoding="async" draggable={false} onLoad={() => setState("there")} onError={() => setState("none")} />
+        <img
+          src={source}
+          alt=""
+          decoding="async"
+          draggable={false}
+          onLoad={() => setState("there")}
+          onError={() => setState("none")}
+        />
       )}
       {state === "none" && <Icon name="picture" />}
     </span>

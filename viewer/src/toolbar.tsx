@@ -4,7 +4,13 @@ import { Icon } from "./icons";
 import { LAYOUTS, type Layout, type Look } from "./look";
 import type { Window } from "./stage";
 
-const NAMES: Record<Layout, string> = { all: "All", axial: "Axial", coronal: "Coronal", sagittal: "Sagittal", render: "3-D" };
+const NAMES: Record<Layout, string> = {
+  all: "All",
+  axial: "Axial",
+  coronal: "Coronal",
+  sagittal: "Sagittal",
+  render: "3-D",
+};
 
 interface Props {
   layout: Layout;
@@ -38,7 +44,12 @@ export function Toolbar({ layout, setLayout, look, setLook, window, setWindow }:
         />
       </label>
       <label class="check">
-        <input type="checkbox" name="outline" checked={look.outline} onChange={(event) => setLook({ ...look, outline: event.currentTarget.checked })} />
+        <input
+          type="checkbox"
+          name="outline"
+          checked={look.outline}
+          onChange={(event) => setLook({ ...look, outline: event.currentTarget.checked })}
+        />
         <span>Outline</span>
       </label>
       {window && <WindowFields {...window} setWindow={setWindow} />}
@@ -46,7 +57,17 @@ export function Toolbar({ layout, setLayout, look, setLook, window, setWindow }:
   );
 }
 
-function WindowFields({ now, usual, range, setWindow }: { now: Window; usual: Window; range: Window; setWindow: (window: Window) => void }) {
+function WindowFields({
+  now,
+  usual,
+  range,
+  setWindow,
+}: {
+  now: Window;
+  usual: Window;
+  range: Window;
+  setWindow: (window: Window) => void;
+}) {
   const [low, high] = now;
   const step = (range[1] - range[0]) / 200 || 1;
   const field = (name: string, value: number, put: (value: number) => Window) => (
@@ -69,7 +90,13 @@ function WindowFields({ now, usual, range, setWindow }: { now: Window; usual: Wi
       {field("window low", low, (value) => [value, high])}
       <span>–</span>
       {field("window high", high, (value) => [low, value])}
-      <button type="button" class="quiet" title="Whole window again (w); drag with the right button to change it" aria-label="window again" onClick={() => setWindow(usual)}>
+      <button
+        type="button"
+        class="quiet"
+        title="Whole window again (w); drag with the right button to change it"
+        aria-label="window again"
+        onClick={() => setWindow(usual)}
+      >
         <Icon name="undo" />
       </button>
     </div>

@@ -15,7 +15,11 @@ export async function addImages(files: File[]): Promise<void> {
       show({ kind: "going", text: `Adding ${file.name}`, progress: (index + part) / files.length });
     await addImage(file, client, progress).catch((error: Error) => refused.push(`${file.name}: ${error.message}`));
   }
-  show(files.length > refused.length ? { kind: "done", text: `Added ${counted(files.length - refused.length, "image")}.` } : undefined);
+  show(
+    files.length > refused.length
+      ? { kind: "done", text: `Added ${counted(files.length - refused.length, "image")}.` }
+      : undefined,
+  );
   for (const text of refused) notify({ kind: "failed", text });
 }
 
@@ -24,7 +28,9 @@ export async function addLabel(image: string, tag: string, file: File): Promise<
   if (client === null) return false;
   const show = notify({ kind: "going", text: `Saving ${file.name} as ${tag}`, progress: 0 });
   try {
-    await saveLabel(image, tag, file, client, (progress) => show({ kind: "going", text: `Saving ${file.name} as ${tag}`, progress }));
+    await saveLabel(image, tag, file, client, (progress) =>
+      show({ kind: "going", text: `Saving ${file.name} as ${tag}`, progress }),
+    );
     show({ kind: "done", text: `Saved as ${tag}. The version before it is kept.` });
     return true;
   } catch (error) {

@@ -24,7 +24,8 @@ export function ago(time: string, now = Date.now()): string {
   const seconds = (now - Date.parse(time)) / 1000;
   if (!Number.isFinite(seconds)) return time;
   if (seconds > 7 * 86_400) return DATE.format(Date.parse(time));
-  for (const [unit, length] of STEPS) if (seconds >= length) return RELATIVE.format(-Math.floor(seconds / length), unit);
+  for (const [unit, length] of STEPS)
+    if (seconds >= length) return RELATIVE.format(-Math.floor(seconds / length), unit);
   return "just now";
 }
 
