@@ -1,42 +1,14 @@
 // The picture of a case: first one from the server, then the volume in its planes and in 3-D as it has arrived.
 
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { nameOf, type Chosen } from "./address";
-import { imageFile, imageVolume, labelVolume, picture, type Header } from "./datastore";
-import { volumeAt } from "./fetching";
-import { isSlow } from "./graphics";
-import { Icon } from "./icons";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { nameOf } from "./address";
+import { reducedTo, useDifference, useLabelmap, useVolume, type Arriving, type Label } from "./arriving";
+import { imageVolume, picture, type Header } from "./datastore";
 import { useKeys } from "./keys";
 import type { Labelmap } from "./labelmap";
 import type { Layout, Look } from "./look";
 import type { Scene } from "./scene";
 import { bytes } from "./words";
-
-const MOST = isSlow ? 128 : 256; // voxels along an axis that a browser is given at once
-const MOST_BYTES = 100_000_000;
-
-const BYTES: Record<string, number> = {
-  int8: 1,
-  uint8: 1,
-  int16: 2,
-  uint16: 2,
-  int64: 8,
-  uint64: 8,
-  float64: 8,
-  complex64: 8,
-};
-
-// What a server has to reduce a volume to; null where the browser can take it as it is.
-export function reducedTo(header: Header): number | null {
-  const [x = 1, y = 1, z = 1] = header.shape;
-  const size = x * y * z * (BYTES[header.dtype ?? ""] ?? 4);
-  return Math.max(x, y, z) > MOST || size > MOST_BYTES ? MOST : null;
-}
-
-export interface Label {
-  chosen: Chosen;
-  v: string; // tells versions apart that have the same address
-}
 
 export interface Found {
   label: Labelmap | null;
@@ -193,41 +165,6 @@ function Pane({ image, v, label, title, volume, shown, look, layout, window, win
   );
 }
 
-interface Arriving {
-  data: ArrayBuffer | null;
-  come: number;
-  of: number | null;
-  error: Error | null;
-}
-
-function useVolume(address: string): Arriving {
-  const [state, setState] = useState<Arriving & { address: string }>({
-    address,
-    data: null,
-    come: 0,
-    of: null,
-    error: null,
-  });
-  useEffect(() => {
-    let current = true;
-    const base = { address, data: null, come: 0, of: null, error: null };
-    setState((before) => ({ ...base, data: before.data })); // what is drawn stays until the next has come
-    let told = 0;
-    volumeAt(address, (come, of) => {
-      if (!current || performance.now() - told < 100) return;
-      told = performance.now();
-      setState((before) => ({ ...before, come, of }));
-    }).then(
-      (data) => current && setState({ ...base, data }),
-      (error: Error) => current && setState({ ...base, error }),
-    );
-    return () => {
-      current = false;
-    };
-  }, [address]);
-  return state;
-}
-
 function Coming({ volume }: { volume: Arriving }) {
   if (volume.data || volume.error) return null;
   return (
@@ -236,49 +173,6 @@ function Coming({ volume }: { volume: Arriving }) {
       {volume.come > 0 && <span>{bytes(volume.come)}</span>}
     </p>
   );
-}
-
-interface Read {
-  value: Labelmap | null;
-  error: Error | null;
-}
-
-const NOTHING: Read = { value: null, error: null };
-
-function useLabelmap(image: string, label: Label | null, size: number | null): Read {
-  const address = label && `${labelVolume(image, label.chosen, size)}&v=${label.v}`;
-  const [state, setState] = useState<Read & { address: string | null }>({ ...NOTHING, address: null });
-  useEffect(() => {
-    let current = true;
-    if (!address) return;
-    Promise.all([volumeAt(address), import("./labelmap")])
-      .then(([data, { labelmap }]) => labelmap(data))
-      .then(
-        (value) => current && setState({ value, error: null, address }),
-        (error: Error) =>
-          current &&
-          setState({ value: null, error: new Error(`The label cannot be shown. ${error.message}`), address }),
-      );
-    return () => {
-      current = false;
-    };
-  }, [address]);
-  return state.address === address ? state : NOTHING;
-}
-
-function useDifference(newer: Labelmap | null, older: Labelmap | null): Read {
-  const [module, setModule] = useState<typeof import("./labelmap") | null>(null);
-  useEffect(() => {
-    if (older) void import("./labelmap").then(setModule);
-  }, [older]);
-  return useMemo(() => {
-    if (!newer || !older || !module) return NOTHING;
-    try {
-      return { value: module.difference(older, newer), error: null };
-    } catch (error) {
-      return { value: null, error: error as Error };
-    }
-  }, [newer, older, module]);
 }
 
 function useSceneKeys(scenes: { current: [Scene | null, Scene | null] }, layout: Layout): void {
@@ -297,30 +191,4 @@ function useSceneKeys(scenes: { current: [Scene | null, Scene | null] }, layout:
     "-": each((scene) => scene.zoom(0.8)),
     "0": each((scene) => scene.zoom(null)),
   });
-}
-
-// A case that is no volume: its picture, or why there is none.
-export function Flat({ image, v, tag }: { image: string; v: string; tag: string | null }) {
-  const [error, setError] = useState(false);
-  const address = picture(image, 2048, { tag, v });
-  useEffect(() => setError(false), [address]);
-  if (error) return <CannotShow image={image} reason="This image cannot be drawn here." />;
-  return (
-    <div class="stage flat">
-      <img src={address} alt={`picture of ${image}`} onError={() => setError(true)} data-drawn="true" />
-    </div>
-  );
-}
-
-export function CannotShow({ image, reason }: { image: string; reason: string }) {
-  return (
-    <div class="stage nothing">
-      <Icon name="picture" />
-      <h2>No picture of this one</h2>
-      <p>{reason}</p>
-      <a class="button" href={imageFile(image)} download>
-        Download the file
-      </a>
-    </div>
-  );
 }
