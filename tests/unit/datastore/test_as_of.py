@@ -1,7 +1,7 @@
 """The datastore is told again as it was: at any event, and at any time."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +77,10 @@ def test_every_moment_is_told_as_it_was(tmp_path_factory: pytest.TempPathFactory
 def test_last_months_cases_have_last_months_bytes(store: LocalDatastore, source: Source) -> None:
     """`datalist(as_of=…)` names files with the bytes and the extension of that moment, by number and by time."""
     store.save_label("a", source("l.nii.gz", b"first"), "final", {})
-    number, time = store.events()[-1]["seq"], datetime.now(UTC)
-    before = store.datalist()
+    number, before = store.events()[-1]["seq"], store.datalist()
+    time = datetime.now(UTC)
+    while datetime.now(UTC) < time + timedelta(milliseconds=1):  # of which events tell their times
+        pass
     store.save_label("a", source("l.nii", b"second"), "final", {})
     store.save_label("b", source("l.nii.gz", b"other"), "final", {})
     for moment in (number, str(number), time, time.isoformat(), time.replace(tzinfo=None)):

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from monailabel.datastore.local import LocalDatastore
+from tests.unit.datastore.ageing import let_age
 
 Open = Callable[..., LocalDatastore]
 Source = Callable[..., str]
@@ -121,7 +122,7 @@ def test_a_file_dropped_during_a_pass_is_seen_by_the_next(open_store: Open, fold
 
     open_store(images_dir="scans").close()
     (images / "a.nii.gz").write_bytes(b"i")
-    os.utime(images, (0, 0))  # a time stamp that could be trusted
+    let_age(images)
     store = open_store(images_dir="scans", progress=drop)
     assert store.list_images()[0] == "a" and dropped
     store.refresh()
@@ -218,17 +219,10 @@ quiet = [counted() for _ in range(3)]
 """
 
 
-def aged(folder: Path) -> None:
-    """Make the folders look as if nobody had touched them for an hour."""
-    for place in (folder, folder / "labels", folder / "labels" / "final", folder / "labels" / "original"):
-        status = place.stat()
-        os.utime(place, ns=(status.st_atime_ns - 3600 * 10**9, status.st_mtime_ns - 3600 * 10**9))
-
-
 def test_no_pass_where_no_folder_changed(store: LocalDatastore, folder: Path, child: Callable[..., Any]) -> None:
     """Where no folder changed, a refresh reads none; a file dropped in or taken away is then still seen."""
     store.close()
-    aged(folder)
+    let_age(folder)
     seen = child(
         COUNT
         + """
@@ -249,7 +243,7 @@ print(json.dumps([settled, quiet, dropped, after_drop, removed, after_removal]))
 def test_one_pass_over_each_folder(store: LocalDatastore, folder: Path, child: Callable[..., Any]) -> None:
     """A refresh that has something to take in reads each folder at most once."""
     store.close()
-    aged(folder)
+    let_age(folder)
     passes = child(
         COUNT
         + """

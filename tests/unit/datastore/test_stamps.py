@@ -12,6 +12,7 @@ import pytest
 from monailabel.datastore import change, stamps
 from monailabel.datastore.local import LocalDatastore
 from monailabel.files import news
+from tests.unit.datastore.ageing import let_age
 
 Open = Callable[..., LocalDatastore]
 Source = Callable[..., str]
@@ -48,10 +49,7 @@ def known(open_store: Open, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Op
     for name in "abcde":
         (folder / f"{name}.nii.gz").write_bytes(name.encode())
     open_store().close()
-    step = 100_000_000  # as after a pause: these stamps can be trusted
-    for path in (folder, folder / "labels", folder / "labels" / "final", folder / "labels" / "original"):
-        facts = path.stat()
-        os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns - step))
+    let_age(folder)
     open_store().close()
     return open_store
 
@@ -156,15 +154,16 @@ def test_the_document_among_the_images(known: Open, folder: Path, monkeypatch: p
     replace = os.replace
 
     def interrupted(source: str, target: str) -> None:
-        if target == str(folder / "datastore_v2.json"):
+        if os.path.basename(target) == "datastore_v2.json":
             (folder / "dropped.nii.gz").write_bytes(b"dropped")
         replace(source, target)
 
     store = known()
     monkeypatch.setattr(os, "replace", interrupted)
     store.set_description("a third")
-    monkeypatch.undo()
     store.close()
+    monkeypatch.undo()
+    assert (folder / "dropped.nii.gz").exists()
     assert "dropped" in known().list_images()
 
 

@@ -90,6 +90,11 @@ class Server:
         kind, body = form({**fields, part: (name, data)})
         return self.ask("PUT", address, body, content_type=kind)
 
+    def lying_around(self) -> list[Path]:
+        """List the datastore's files and what lies beside it, but for what may come in the background at any time."""
+        found = [*self.folder.parent.iterdir(), *self.folder.rglob("*")]
+        return sorted(path for path in found if path.parent.name != ".monailabel" or path.is_dir())
+
     def staged(self) -> list[Path]:
         """List what uploads left behind."""
         return [path for path in (self.folder / ".monailabel" / "staging").rglob("*") if path.is_file()]

@@ -67,7 +67,7 @@ def test_a_method_that_is_not_for_an_address_is_told_which_are(shared: Server) -
 @pytest.mark.parametrize("name", HOSTILE, ids=lambda name: ascii(name)[:30])
 def test_a_hostile_name_is_refused_everywhere(shared: Server, name: str) -> None:
     """No address takes it for a file: an error of the client's, or nothing there; never 500, nothing written."""
-    before = sorted(shared.folder.rglob("*")) + sorted(shared.folder.parent.glob("*"))
+    before = shared.lying_around()
     kind, label = form({"label": ("x.nii.gz", b"voxels"), "params": "{}"})
     _, info = form({"info": "{}", "params": "{}"})
     q = quote_plus(name)
@@ -90,7 +90,7 @@ def test_a_hostile_name_is_refused_everywhere(shared: Server, name: str) -> None
     assert [answer for answer in answers if answer[2] not in (400, 404, 405)] == []
     for address in (f"/datastore/image/info?image={q}", f"/datastore/label/info?label={q}&tag={q}"):
         assert shared.get(address).json == {}
-    assert sorted(shared.folder.rglob("*")) + sorted(shared.folder.parent.glob("*")) == before
+    assert shared.lying_around() == before
 
 
 @pytest.mark.parametrize(
