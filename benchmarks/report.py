@@ -17,6 +17,11 @@ def summary(results: Results) -> str:
     )  # fmt: skip
 
 
+def ratios(results: Results) -> str:
+    """Write only what has to hold and what was seen: the form for a machine whose figures mean nothing to others."""
+    return f"{targets(results)}\n\n{short(results)}"
+
+
 def _bare(results: Results) -> list[str]:
     """Write what the disk costs, at the largest size at which it was measured."""
     lines = []

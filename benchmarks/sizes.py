@@ -1,7 +1,5 @@
 """Measures the library's operations at several sizes, beside MONAI Label and the bare machine, taking turns."""
 
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +11,6 @@ from benchmarks.telling import note
 CHECKSUMS = 10_000  # up to so many images the checksums are waited for, which take half a millisecond for each file
 ONCE = 10_000  # larger folders are opened for the first time in the first round only
 MANY = 1_000  # files that are added at once
-BATCHES = 20  # single changes that a whole batch is worth in samples
-
-# What MONAI Label's two quadratic look-ups slow down: minutes each at 100,000 images, and quoted there.
-SLOW = ("first open", "open again")
 
 
 @dataclass(frozen=True)
@@ -36,7 +30,7 @@ class Plan:
 
     def samples_of(self, who: Who, size: int) -> int:
         """Give how many calls are measured in a process: one of MONAI Label's changes takes 20 ms to 3 s."""
-        return self.samples if who is Who.OURS else max(2, min(self.samples, 50_000 // size))
+        return self.samples if who is Who.OURS else min(self.samples, max(2, 100_000 // size))
 
 
 class Sizes:
@@ -66,8 +60,8 @@ class Sizes:
 
     def _measured(self, who: Who, size: int, number: int) -> Samples:
         if who is Who.LIMIT:
-            return self._limits(size, number)
-        folder, samples = self._folder(who, size), self._plan.samples_of(who, size)
+            return self._limit(size, number)
+        folder, samples = self.folder(who, size), self._plan.samples_of(who, size)
         first: Samples = {}
         if number == 0 or size <= ONCE:
             if number == 0:
@@ -80,20 +74,19 @@ class Sizes:
         )  # fmt: skip
         return first | later
 
-    def _limits(self, size: int, number: int) -> Samples:
-        folder = self._place / f"limit-{size}"
+    def _limit(self, size: int, number: int) -> Samples:
+        folder = self.limits(size)
         folder.mkdir(exist_ok=True)
-        paths = {"folder": str(folder), "scanned": str(self._folder(Who.OURS, size))}
+        paths = {"folder": str(folder), "scanned": str(self.folder(Who.OURS, size))}
         first = ask(Who.LIMIT, "limit:of_opening", **paths) if number == 0 else {}
         return first | ask(
             Who.LIMIT, "limit:of_operations", **paths, many=str(self._many), samples=self._plan.samples, count=size
         )
 
-    def _folder(self, who: Who, size: int) -> Path:
+    def folder(self, who: Who, size: int) -> Path:
+        """Give the folder in which somebody is measured."""
         return self._place / f"{who.name.lower()}-{size}"
 
-    def remove(self, size: int) -> None:
-        """Remove the folders of a size."""
-        for path in self._place.glob(f"*-{size}"):
-            shutil.rmtree(path)
-        os.sync()
+    def limits(self, size: int) -> Path:
+        """Give the folder in which the bare machine is measured."""
+        return self._place / f"limit-{size}"
