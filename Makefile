@@ -23,7 +23,7 @@ ROUNDS  ?= 1000
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve folder-named test test-unit test-compatibility test-endurance test-browser endurance lint format bench clean
+.PHONY: help demo serve folder-named test test-unit test-compatibility test-endurance test-browser endurance lint format bench bench-quick clean
 
 help: ## Print this list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-26s%s\n", $$1, $$2 }'
@@ -65,8 +65,11 @@ format: $(VENV)/.lints ## Bring the code into shape.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.runs $(MONAI)/.complete ## Measure beside MONAI Label and beside the machine's limit, and print the table.
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/.benches $(MONAI)/.complete ## Measure beside MONAI Label and the machine's limit, into docs/benchmarks.md (at most 20 minutes).
+	$(BIN)/python -m benchmarks --write
+
+bench-quick: $(VENV)/.benches $(MONAI)/.complete ## The same with small folders, ratios only (at most 2 minutes).
+	$(BIN)/python -m benchmarks --quick
 
 clean: ## Remove the environment and everything built; the demo's folder stays.
 	rm -rf $(VENV) build dist
@@ -86,6 +89,10 @@ $(VENV)/.runs: $(VENV)/.made pyproject.toml hatch_build.py $(VIEWER)
 
 $(VENV)/.tests: $(VENV)/.runs
 	$(PIP) install --quiet --editable '.[test]'
+	@touch $@
+
+$(VENV)/.benches: $(VENV)/.runs
+	$(PIP) install --quiet --editable '.[bench]'
 	@touch $@
 
 $(VENV)/.lints: $(VENV)/.runs
