@@ -169,3 +169,4 @@ OPERATIONS: dict[str, Run] = {
     "refresh, 10 new": _refresh_new,
     "the JSON snapshot": _snapshot,
 }
+CHANGES = {"add_image", "save_label", "update_image_info", "update_label_info", "remove_label", "remove_image"}
