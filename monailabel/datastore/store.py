@@ -239,6 +239,8 @@ class Store:
             return
         if self.changes.waiting.is_set():
             self.background.ask(self._settle, _SETTLE_AFTER)
+        if self.images.ready.is_low or self.labels.ready.is_low:
+            self.background.ask(self._make_ready)
         self.background.ask(self._note_head, _SETTLE_AFTER)
         self.background.ask(self._copy_catalog, self.spare.pause)
         if self.snapshot.is_cheap():
@@ -350,6 +352,12 @@ class Store:
         self.catalog.empty_log()
         return _SETTLE_AFTER if self.stamps.is_watching else None
 
+    def _make_ready(self) -> float | None:
+        for folder in (self.images, self.labels):
+            if folder.ready.is_low:
+                folder.ready.fill()
+        return None
+
     def _note_head(self) -> float | None:
         self.head.note()
         return None
@@ -382,6 +390,8 @@ class Store:
                 with suppress(OSError, DamagedDatastoreException):
                     last()
         finally:
+            for folder in (self.images, self.labels):
+                folder.ready.close()
             self.finder.close()
             self.catalog.close()
             self.snapshot.close()
@@ -405,6 +415,8 @@ class Store:
 
     def renew(self) -> None:
         """Begin anew in a forked child."""
+        for folder in (self.images, self.labels):
+            folder.ready.renew()
         self.changes.renew()
         self.stamps.renew()
         self.snapshot.renew()

@@ -65,7 +65,7 @@ def rescue_staged(catalog: SqliteCatalog, folders: list[Folder]) -> None:
     known = tokens(catalog)
     for folder in folders:
         for entry in folder.staged():
-            if TOKEN.fullmatch(entry.name) and entry.name not in known:
+            if TOKEN.fullmatch(entry.name) and entry.name not in known and entry.stat().st_size:
                 folder.set_aside(entry.name)
                 folder.keep(entry.name)
 

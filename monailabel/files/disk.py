@@ -38,6 +38,8 @@ def twin(path: str) -> str | None:
     folder, name = os.path.split(path)
     try:
         inode = os.lstat(path).st_ino
+        if name.isascii() and not os.path.lexists(os.path.join(folder, name.swapcase())):
+            return None  # the disk tells letter case apart, and this name has no other form
         with os.scandir(folder) as entries:
             listed = {entry.name: entry.inode() for entry in entries}
     except FileNotFoundError:

@@ -17,6 +17,7 @@ from typing import Self
 
 from monailabel.files.entering import FollowLinks, entered, is_file, open_regular
 from monailabel.files.locking import lock
+from monailabel.files.ready import Begun, Ready
 from monailabel.files.renaming import place, swap
 from monailabel.files.sharing import file_mode_like, make_folder, refuse_other, sync_folder
 from monailabel.files.shown import Shown
@@ -39,21 +40,14 @@ class Staged:
     def __init__(self, folder: "Folder", name: str) -> None:
         self.folder = folder
         self.name = name  # what the sender calls it; only its end is ever used
-        self.token = folder.token()
-        self.path = os.path.join(folder.staging, self.token)
         self.taken = False
         self._hash = hashlib.sha256()
         self.size = 0
-        self._file: FileIO | None = self._create()
-
-    def _create(self) -> FileIO:
-        while True:
-            with self.folder.own(STAGING) as staging:
-                file = FileIO(f"{staging}/{self.token}", "xb")
-            lock(file)
-            if os.fstat(file.fileno()).st_nlink:
-                return file
-            file.close()  # swept as rubbish before we had locked it
+        self._file: FileIO | None
+        begun = folder.ready.take()
+        self._is_entered = begun is not None  # whether the entry that leads to it is durable
+        self.path, self._file = begun or folder.begin()
+        self.token = os.path.basename(self.path)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append bytes."""
@@ -78,7 +72,8 @@ class Staged:
         """Make the bytes and the entry that leads to them durable."""
         assert self._file is not None
         os.fsync(self._file.fileno())
-        sync_folder(self.folder.staging)
+        if not self._is_entered:
+            sync_folder(self.folder.staging)
 
     def release(self) -> None:
         """Let go of the file, which stands on its own from here."""
@@ -122,6 +117,7 @@ class Folder(Shown):
         self.file_mode = file_mode_like(root)
         self._given = itertools.count()
         self._beginning = ""
+        self.ready = Ready(self.begin, lambda: sync_folder(self.staging))
 
     def token(self) -> str:
         """Give a new random token; those that follow each other begin alike, so that one folder's sync serves many."""
@@ -143,6 +139,17 @@ class Folder(Shown):
         return entered(os.path.dirname(self.work), os.path.basename(self.work), *names)
 
     # -- staging -------------------------------------------------------------------------------------------------------
+
+    def begin(self) -> Begun:
+        """Make an empty file in the staging, locked."""
+        while True:
+            token = self.token()
+            with self.own(STAGING) as staging:
+                file = FileIO(f"{staging}/{token}", "xb")
+            lock(file)
+            if os.fstat(file.fileno()).st_nlink:
+                return os.path.join(self.staging, token), file
+            file.close()  # swept as rubbish before we had locked it
 
     def stage(self, name: str) -> Staged:
         """Begin a new file."""
@@ -208,10 +215,14 @@ class Folder(Shown):
                 except FileNotFoundError:
                     self._check_there()
                 return
-            self._check_there()
-            self.make(folder)
-            with self.enter(folder) as shown:
-                _show(source, f"{shown}/{file}")
+            try:
+                with self.enter(folder) as shown:
+                    _show(source, f"{shown}/{file}")
+            except FileNotFoundError:
+                self._check_there()
+                self.make(folder)
+                with self.enter(folder) as shown:
+                    _show(source, f"{shown}/{file}")
 
     def make(self, folder: str) -> None:
         """Make a folder in the root, and the root, unless they are there."""

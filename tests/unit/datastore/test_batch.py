@@ -42,6 +42,7 @@ def test_many_are_as_one_after_the_other(
     for n in (0, FILES - 1, FILES, count - 1):
         label = together.get_label(f"i{n}", "final")
         assert label is not None and label.read() == b"label %d" % n
+    together.close()
     assert list((tmp_path / "together" / ".monailabel" / "staging").iterdir()) == []
 
 
@@ -66,6 +67,7 @@ def test_those_before_a_refused_one_are_there(store: LocalDatastore, source: Sou
         store.save_labels([("one", good, "final", {}), ("nobody", good, "final", {})])
     assert set(store.list_images()) == {"a", "b", "one", "four"}
     assert "final" in store.get_labels_by_image_id("one")
+    store.close()
     assert list((folder / ".monailabel" / "staging").iterdir()) == []
 
 

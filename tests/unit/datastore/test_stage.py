@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from monailabel.datastore.local import LocalDatastore
+from monailabel.files.ready import COUNT
 from monailabel.interfaces.exception import ImageNotFoundException, InvalidInputException
 
 Open = Callable[..., LocalDatastore]
@@ -18,8 +19,9 @@ Tree = Callable[..., dict[str, tuple[object, ...]]]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Read every file below a folder that is not the catalog's."""
-    found = (p for p in folder.rglob("*") if p.is_file() and ".db" not in p.name and "sqlite" not in p.name)
+    """Read every file below a folder that is not the catalog's, and none of those that lie ready in the staging."""
+    files = (p for p in folder.rglob("*") if p.is_file() and ".db" not in p.name)
+    found = (p for p in files if p.parent.name != "staging" or p.stat().st_size)
     return {str(p.relative_to(folder)): p.read_bytes() for p in found}
 
 
@@ -116,3 +118,16 @@ os._exit(0)
     )
     open_store().close()
     assert contents(folder) == before
+
+
+def test_files_that_lie_ready_are_gone_when_it_is_closed(
+    open_store: Open, folder: Path, source: Callable[..., str], eventually: Callable[..., None]
+) -> None:
+    """Changes have empty files laid ready in the background, many changes use them up, and closing removes them."""
+    store, staging = open_store(), folder / ".monailabel" / "staging"
+    store.add_image("new", source("new.nii.gz"), {})
+    eventually(lambda: len(list(staging.iterdir())) == COUNT)
+    for number in range(3 * COUNT):
+        store.add_image(f"b{number}", source("new.nii.gz"), {})
+    store.close()
+    assert list(staging.iterdir()) == []

@@ -96,8 +96,9 @@ class Server:
         return sorted(path for path in found if path.parent.name != ".monailabel" or path.is_dir())
 
     def staged(self) -> list[Path]:
-        """List what uploads left behind."""
-        return [path for path in (self.folder / ".monailabel" / "staging").rglob("*") if path.is_file()]
+        """List what uploads left behind, not the empty files that lie ready for the next ones."""
+        staging = self.folder / ".monailabel" / "staging"
+        return [path for path in staging.rglob("*") if path.is_file() and path.stat().st_size]
 
 
 def read(connection: socket.socket, method: str = "GET") -> Answer:

@@ -1,0 +1,71 @@
+"""Empty files that lie ready for the next changes: none has to wait for a new one and the entry that leads to it."""
+
+import os
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from io import FileIO
+
+COUNT = 16
+
+Begun = tuple[str, FileIO]
+"""The path of an empty file that nobody else may use, and the file, open and locked."""
+
+
+class Ready:
+    """Files that were begun ahead, with durable entries. Threads may take them while one of them fills up."""
+
+    def __init__(self, begin: Callable[[], Begun], sync: Callable[[], None]) -> None:
+        """`begin` makes a file, `sync` makes the entries of all that were made durable."""
+        self._begin = begin
+        self._sync = sync
+        self._waiting: deque[Begun] = deque()
+        self._is_used = False
+
+    def renew(self) -> None:
+        """Leave a parent process its files, whose locks are its own as long as it has them open."""
+        for _, file in self._waiting:
+            file.close()
+        self._waiting.clear()
+
+    @property
+    def is_low(self) -> bool:
+        """Tell whether files are used here, and few are left."""
+        return self._is_used and len(self._waiting) < COUNT // 2
+
+    def take(self) -> Begun | None:
+        """Give a file that lies there still; None where there is none."""
+        self._is_used = True
+        while True:
+            try:
+                path, file = self._waiting.popleft()
+            except IndexError:
+                return None
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.lstat(path), os.fstat(file.fileno())):
+                    return path, file
+            file.close()
+
+    def fill(self) -> None:
+        """Begin as many files as are missing; where the disk takes none, a change that needs one says why."""
+        new: list[Begun] = []
+        try:
+            while len(self._waiting) + len(new) < COUNT:
+                new.append(self._begin())
+            self._sync()
+        except OSError:
+            _remove(new)
+        else:
+            self._waiting.extend(new)
+
+    def close(self) -> None:
+        """Remove what was not used."""
+        _remove(self._waiting)
+        self._waiting.clear()
+
+
+def _remove(files: "list[Begun] | deque[Begun]") -> None:
+    for path, file in files:
+        with suppress(OSError):
+            os.unlink(path)
+        file.close()

@@ -1,0 +1,99 @@
+"""Files that lie ready for the next changes: used once, never another's, and gone when nobody needs them."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from monailabel.files.folder import Folder
+from monailabel.files.ready import COUNT
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Folder]:
+    """A folder of files under visible names."""
+    made = Folder(str(tmp_path / "shown"), str(tmp_path / "shown" / ".own"))
+    made.prepare()
+    yield made
+    made.ready.close()
+
+
+def staged(folder: Folder) -> set[str]:
+    """Give the names that lie in the staging."""
+    return {entry.name for entry in folder.staged()}
+
+
+def test_nothing_lies_ready_where_nothing_is_changed(folder: Folder) -> None:
+    """Who only looks makes no file."""
+    assert not folder.ready.is_low and staged(folder) == set()
+
+
+def test_a_change_takes_a_file_that_lies_ready(folder: Folder) -> None:
+    """Once filled, each new file is one of those that were there, and no two are the same."""
+    with folder.stage("first"):
+        assert folder.ready.is_low
+    folder.ready.fill()
+    there = staged(folder)
+    assert len(there) == COUNT and not folder.ready.is_low
+    taken = [folder.stage("next") for _ in range(COUNT)]
+    assert {file.token for file in taken} == there
+    another = folder.stage("one more")
+    assert another.token not in there
+    for file in (*taken, another):
+        file.discard()
+    assert staged(folder) == set()
+
+
+def test_the_bytes_are_those_that_were_written(folder: Folder, tmp_path: Path) -> None:
+    """A file that lay ready is shown as any other."""
+    folder.ready.fill()
+    (tmp_path / "source").write_bytes(b"voxels")
+    with folder.stage_copy(str(tmp_path / "source")) as file:
+        folder.put(file.token, file.inode, file.sha256, "final/a.nii")
+        file.taken = True
+    assert Path(folder.path("final/a.nii")).read_bytes() == b"voxels"
+
+
+def test_a_file_that_was_taken_away_is_not_used(folder: Folder) -> None:
+    """What somebody removed from the staging, or put in the place of it, is passed over."""
+    folder.ready.fill()
+    gone, other, *_ = sorted(staged(folder))
+    for name in (gone, other):
+        os.unlink(Path(folder.staging, name))
+    Path(folder.staging, other).write_bytes(b"somebody's")
+    taken = [folder.stage("next") for _ in range(COUNT)]
+    assert not {gone, other} & {file.token for file in taken}
+    for file in taken:
+        file.discard()
+    assert Path(folder.staging, other).read_bytes() == b"somebody's"
+
+
+def test_a_sweep_passes_over_them_while_their_owner_lives(folder: Folder) -> None:
+    """Another process that opens the folder leaves them; those of a dead owner it removes."""
+    folder.ready.fill()
+    same = Folder(folder.root, folder.work)
+    same.sweep(set())
+    assert len(staged(folder)) == COUNT
+    folder.ready.close()
+    script = f"""
+from monailabel.files.folder import Folder
+import os
+folder = Folder({folder.root!r}, {folder.work!r})
+folder.ready.fill()
+os._exit(9)
+"""
+    subprocess.run([sys.executable, "-c", script], check=False)
+    assert len(staged(folder)) == COUNT
+    same.sweep(set())
+    assert staged(folder) == set()
+
+
+def test_a_disk_that_takes_none_is_no_error(folder: Folder) -> None:
+    """Where no file can be made ahead, none is left half made, and the change that needs one says what is wrong."""
+    os.rmdir(folder.staging)
+    folder.ready.fill()
+    with pytest.raises(FileNotFoundError, match="staging"):
+        folder.stage("next")
