@@ -9,6 +9,7 @@ from pathlib import Path
 VOLATILE = ("tmpfs", "ramfs", "devtmpfs")
 BYTES = 256  # of each file
 CONTENT = b"\x1f\x8b" + bytes(BYTES - 2)
+CATALOG = ".monailabel/catalog.db"
 CHECKSUM = hashlib.sha256(CONTENT).hexdigest()
 
 

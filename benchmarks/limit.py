@@ -13,7 +13,6 @@ from typing import Any
 import apsw
 
 from benchmarks import folders
-from benchmarks.opening import CATALOG
 from benchmarks.operations import BATCH, timed
 from benchmarks.results import Samples
 from benchmarks.rows import Limit
@@ -26,7 +25,7 @@ TABLES = ("item", "version", "event")  # of our catalog: the rows that an openin
 
 def of_opening(folder: str, scanned: str) -> Samples:
     """Measure the listing of a folder with an insert of the rows that our first opening of it wrote."""
-    catalog = Path(scanned, CATALOG)
+    catalog = Path(scanned, folders.CATALOG)
     return {
         Limit.SCAN.value: [_scan_same(Path(folder, "same.db"), Path(scanned), catalog)],
         Limit.BARE.value: [_scan_bare(Path(folder, "limit.db"), Path(scanned))],
@@ -90,8 +89,6 @@ def of_operations(folder: str, scanned: str, many: str, samples: int, count: int
     with closing(durable(place / "limit.db")) as database:
         return {
             "fsync": _fsyncs(place / "fsync", samples),
-            Limit.FILE.value: _files(place / "shown", database, samples),
-            Limit.ROW.value: _updates(database, count, samples),
             Limit.READ.value: _reads(database, count),
             Limit.COPY.value: [_copy(Path(many), place / "copied")],
             Limit.PASS.value: timed([partial(_list, Path(scanned))] * 3),
@@ -111,38 +108,44 @@ def _fsyncs(path: Path, samples: int) -> list[float]:
         os.close(file)
 
 
-def _files(shown: Path, database: apsw.Connection, samples: int) -> list[float]:
-    """Show a new file and record it so that neither is lost: its bytes, its name and its row are synced.
+class Bare:
+    """What the bare machine does in the place of a change, in a folder with the database that an opening left there."""
 
-    The name is synced where it is shown; the staging needs no sync, since the row comes last.
-    """
-    shown.mkdir(exist_ok=True)
-    at = os.open(shown, os.O_RDONLY)
+    def __init__(self, place: Path, count: int) -> None:
+        self._shown = place / "shown"
+        self._shown.mkdir(exist_ok=True)
+        self._at = os.open(self._shown, os.O_RDONLY)
+        self._database = durable(place / "limit.db")
+        self._count = count
+        self._number = 0
+        self.calls = {Limit.FILE.value: self._show_file, Limit.ROW.value: self._update_row}
 
-    def one(number: int) -> None:
-        staged = shown / f".staged_{number}"
+    def close(self) -> None:
+        """Take back what was added."""
+        self._database.execute("DELETE FROM item WHERE id GLOB 'new_*'").get
+        self._database.close()
+        os.close(self._at)
+        for path in self._shown.iterdir():
+            path.unlink()
+
+    def _show_file(self) -> None:
+        """Show a new file and record it so that neither is lost: its bytes, its name and its row are synced.
+
+        The name is synced where it is shown; the staging needs no sync, since the row comes last.
+        """
+        self._number += 1
+        staged, name = self._shown / f".staged_{self._number}", f"new_{self._number}"
         file = os.open(staged, os.O_WRONLY | os.O_CREAT, 0o644)
         os.write(file, folders.CONTENT)
         os.fsync(file)
         os.close(file)
-        os.rename(staged, shown / f"new_{number}.nii.gz")
-        os.fsync(at)
-        database.execute(INSERT, (f"new_{number}", ".nii.gz", INFO, 256)).get
+        os.rename(staged, self._shown / f"{name}.nii.gz")
+        os.fsync(self._at)
+        self._database.execute(INSERT, (name, ".nii.gz", INFO, 256)).get
 
-    try:
-        return timed([partial(one, number) for number in range(samples)])
-    finally:
-        os.close(at)
-        database.execute("DELETE FROM item WHERE id GLOB 'new_*'").get
-
-
-def _updates(database: apsw.Connection, count: int, samples: int) -> list[float]:
-    update = "UPDATE item SET info = ? WHERE id = ?"
-
-    def one(id: str) -> None:
-        database.execute(update, (f'{{"note": {random.random()}}}', id)).get
-
-    return timed([partial(one, id) for id in _chosen(count, samples)])
+    def _update_row(self) -> None:
+        info, (id,) = f'{{"note": {random.random()}}}', _chosen(self._count, 1)
+        self._database.execute("UPDATE item SET info = ? WHERE id = ?", (info, id)).get
 
 
 def _reads(database: apsw.Connection, count: int) -> list[float]:

@@ -4,8 +4,8 @@ import importlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from benchmarks.operations import CHANGES, OPERATIONS, Bench, timed
 from benchmarks.results import Samples
 
 PATIENCE = 9_000  # tenths of a second for the next file's checksum
-CATALOG = ".monailabel/catalog.db"
 
 
 def opened(folder: str, **options: Any) -> tuple[Any, float]:
@@ -74,19 +73,37 @@ def _wait_for(opening: Callable[[], Any]) -> None:
 
 def write_checksums(folder: str) -> None:
     """Write the checksum of the files, which are all alike, into the catalog: reading a million takes minutes."""
-    with closing(sqlite3.connect(Path(folder, CATALOG))) as catalog, catalog:
+    with closing(sqlite3.connect(Path(folder, folders.CATALOG))) as catalog, catalog:
         catalog.execute("UPDATE version SET sha256 = ? WHERE sha256 IS NULL", (folders.CHECKSUM,))
 
 
-def again(folder: str, source: str, many: str, samples: int, only: list[str] | None = None) -> Samples:
-    """Open a known folder and carry out every operation."""
+def again(
+    folder: str, source: str, many: str, samples: int, only: list[str] | None = None, limits: str | None = None
+) -> Samples:
+    """Open a known folder and carry out every operation; changes take turns with the bare machine's in `limits`."""
     store, seconds = opened(folder)
     result = {"open again": [seconds], "memory after opening": [memory("VmRSS")]}
     bench = Bench(store, folder, store.list_images(), source, many, samples)
+    with _bare(limits, len(bench.ids)) as bench.bare:
+        _carry_out(bench, only, result)
+    return result | bench.beside
+
+
+@contextmanager
+def _bare(limits: str | None, count: int) -> Iterator[dict[str, Callable[[], object]]]:
+    if limits is None:
+        yield {}
+        return
+    from benchmarks.limit import Bare  # and SQLite, which MONAI Label's process does not need
+
+    with closing(Bare(Path(limits), count)) as bare:
+        yield bare.calls
+
+
+def _carry_out(bench: Bench, only: list[str] | None, result: Samples) -> None:
     try:
         for name, run in OPERATIONS.items():
             if not only or name in only or (name in CHANGES and CHANGES & set(only)):  # they build on each other
                 result |= {name: measured} if (measured := run(bench)) else {}
     finally:
-        close(store)
-    return result
+        close(bench.store)

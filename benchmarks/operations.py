@@ -5,10 +5,12 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from benchmarks.rows import Limit
 
 BATCH = 200  # calls that make one sample where a single one is too short for the clock
 NEW = 10  # files that another program brings
@@ -26,6 +28,8 @@ class Bench:
     source: str
     many: str  # the folder of the files that are added at once
     samples: int
+    bare: dict[str, Callable[[], object]] = field(default_factory=dict)  # what the bare machine does, by limit
+    beside: dict[str, list[float]] = field(default_factory=dict)  # and what that took
 
     def new(self) -> list[str]:
         """Give the ids that the changes add and finally remove."""
@@ -80,20 +84,31 @@ def _looked_up(method: str, *more: str) -> Run:
     return run
 
 
-def _added(method: str, *arguments: Any) -> Run:
+def _added(method: str, *arguments: Any, limit: Limit | None = None) -> Run:
     """Measure a method once for each image that the changes add, with arguments of its own for each call."""
 
     def run(bench: Bench) -> list[float]:
         call = getattr(bench.store, method)
         filled = [bench.source if a is SOURCE else a for a in arguments]
-        return timed([partial(call, id, *copy.deepcopy(filled)) for id in bench.new()])
+        calls = [partial(call, id, *copy.deepcopy(filled)) for id in bench.new()]
+        return _taking_turns(bench, calls, limit.value) if limit and bench.bare else timed(calls)
 
     return run
 
 
+def _taking_turns(bench: Bench, calls: list[Callable[[], Any]], limit: str) -> list[float]:
+    """Measure calls and, after each, what the bare machine does in its place: what the disk does else meets both."""
+    seconds = []
+    for call in calls:
+        seconds += timed([call])
+        bench.beside.setdefault(limit, []).extend(timed([bench.bare[limit]]))
+    return seconds
+
+
 def _save_labels(bench: Bench) -> list[float]:
     """Save two labels of each image: the second tag is there to be removed."""
-    return [s for tag in ("final", "bench") for s in _added("save_label", SOURCE, tag, LABEL_INFO)(bench)]
+    tags = ("final", "bench")
+    return [s for tag in tags for s in _added("save_label", SOURCE, tag, LABEL_INFO, limit=Limit.FILE)(bench)]
 
 
 def _refresh_new(bench: Bench) -> list[float]:
@@ -158,10 +173,10 @@ OPERATIONS: dict[str, Run] = {
     "status": _repeated("status"),
     "datalist()": _repeated("datalist", 3),
     "json()": _repeated("json", 3),
-    "add_image": _added("add_image", SOURCE, {"PatientID": "P"}),
+    "add_image": _added("add_image", SOURCE, {"PatientID": "P"}, limit=Limit.FILE),
     "save_label": _save_labels,
-    "update_image_info": _added("update_image_info", {"note": "x"}),
-    "update_label_info": _added("update_label_info", "final", {"note": "x"}),
+    "update_image_info": _added("update_image_info", {"note": "x"}, limit=Limit.ROW),
+    "update_label_info": _added("update_label_info", "final", {"note": "x"}, limit=Limit.ROW),
     "remove_label": _added("remove_label", "bench"),
     "remove_image": _added("remove_image"),
     "add_images, each of 1,000": _add_many,

@@ -6,6 +6,7 @@ from pathlib import Path
 from benchmarks import folders
 from benchmarks.children import ask
 from benchmarks.results import Results, Samples, Who
+from benchmarks.rows import Limit
 from benchmarks.telling import note
 
 CHECKSUMS = 10_000  # up to so many images the checksums are waited for, which take half a millisecond for each file
@@ -30,7 +31,7 @@ class Plan:
 
     def samples_of(self, who: Who, size: int) -> int:
         """Give how many calls are measured in a process: one of MONAI Label's changes takes 20 ms to 3 s."""
-        return self.samples if who is Who.OURS else min(self.samples, max(2, 100_000 // size))
+        return self.samples if who is Who.OURS else min(self.samples, max(2, 20_000 // size))
 
 
 class Sizes:
@@ -60,7 +61,7 @@ class Sizes:
 
     def _measured(self, who: Who, size: int, number: int) -> Samples:
         if who is Who.LIMIT:
-            return self._limit(size, number)
+            return self._limit(size)
         folder, samples = self.folder(who, size), self._plan.samples_of(who, size)
         first: Samples = {}
         if number == 0 or size <= ONCE:
@@ -68,18 +69,22 @@ class Sizes:
                 note(f"writing {size:,} images")
                 folders.make(folder, size)
             first = ask(who, "opening:first", folder=str(folder), checksums=size <= CHECKSUMS)
+        ours = who is Who.OURS
+        if ours and number == 0:
+            self.limits(size).mkdir(exist_ok=True)
+            opening = ask(Who.LIMIT, "limit:of_opening", folder=str(self.limits(size)), scanned=str(folder))
+            self._results.add(Who.LIMIT, size, opening)
         later = ask(
             who, "opening:again", folder=str(folder), source=str(self._source), many=str(self._many), samples=samples,
-            only=self._plan.only,
+            only=self._plan.only, limits=str(self.limits(size)) if ours else None,
         )  # fmt: skip
+        beside = {name: later.pop(name) for name in (Limit.FILE.value, Limit.ROW.value) if name in later}
+        self._results.add(Who.LIMIT, size, beside)
         return first | later
 
-    def _limit(self, size: int, number: int) -> Samples:
-        folder = self.limits(size)
-        folder.mkdir(exist_ok=True)
-        paths = {"folder": str(folder), "scanned": str(self.folder(Who.OURS, size))}
-        first = ask(Who.LIMIT, "limit:of_opening", **paths) if number == 0 else {}
-        return first | ask(
+    def _limit(self, size: int) -> Samples:
+        paths = {"folder": str(self.limits(size)), "scanned": str(self.folder(Who.OURS, size))}
+        return ask(
             Who.LIMIT, "limit:of_operations", **paths, many=str(self._many), samples=self._plan.samples, count=size
         )
 

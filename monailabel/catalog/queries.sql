@@ -198,6 +198,10 @@ UPDATE item SET listed = (state = 0 AND :listed) WHERE image_id = :image_id AND 
 
 -- name: set_info
 -- Write an item's info.
+UPDATE item SET info = :info, seq = :seq WHERE id = :id;
+
+-- name: set_info_handed
+-- Write an item's info, and when it was handed out.
 UPDATE item SET info = :info, handed = :handed, seq = :seq WHERE id = :id;
 
 -- name: set_inode

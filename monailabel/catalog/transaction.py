@@ -151,9 +151,13 @@ class Transaction:
             self._get(query, image_id=image_id)
         self._get("erase_items", image_id=image_id, seq=self.next_seq)
 
-    def set_info(self, rowid: int, info: dict[str, Any], seq: int) -> None:
-        """Write an item's info."""
-        self._get("set_info", id=rowid, info=dump(info), handed=handed_at(info), seq=seq)
+    def set_info(self, rowid: int, info: dict[str, Any], seq: int, before: dict[str, Any] | None = None) -> None:
+        """Write an item's info; an index is spared where the info `before` says the same of its handing out."""
+        handed = handed_at(info)
+        if before is not None and handed == handed_at(before):
+            self._get("set_info", id=rowid, info=dump(info), seq=seq)
+        else:
+            self._get("set_info_handed", id=rowid, info=dump(info), handed=handed, seq=seq)
 
     def set_inode(self, rowid: int, inode: int | None) -> None:
         """Note that the same file has a new folder entry."""
@@ -233,6 +237,8 @@ def dump(value: dict[str, Any]) -> str:
 def handed_at(info: dict[str, Any]) -> int:
     """Give when a strategy last handed out the image with that info, in seconds since 1970, 0 for never."""
     strategies = info.get("strategy")
+    if not strategies:
+        return 0
     entries = strategies.values() if isinstance(strategies, dict) else ()
     times = [e.get("ts") for e in entries if isinstance(e, dict)]
     return max(

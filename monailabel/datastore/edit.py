@@ -162,7 +162,8 @@ class Edit:
     def inform(self, item: Item, info: dict[str, Any]) -> None:
         """Give an image or label another info."""
         content = {"old": item.info, "new": info}
-        self.rows.set_info(item.rowid, info, self._say(self._actor, "updated", item, item.sha256, item.sha256, content))
+        seq = self._say(self._actor, "updated", item, item.sha256, item.sha256, content)
+        self.rows.set_info(item.rowid, info, seq, before=item.info)
 
     def prune(self, version: Kept) -> bool:
         """Have the bytes of an earlier version removed; False where somebody did already."""
