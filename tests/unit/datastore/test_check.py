@@ -253,6 +253,7 @@ def test_repairing_a_document_keeps_all_that_could_be_read(
 
 def test_a_sound_document_is_not_mended(store: LocalDatastore, folder: Path, tree: Tree) -> None:
     """Mending leaves a document alone that can be read."""
+    store.close()
     before = tree(folder)
     assert mend(str(folder)).aside is None
     assert tree(folder) == before

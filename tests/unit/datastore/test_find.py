@@ -573,10 +573,12 @@ def test_a_read_only_datastore_is_searched_without_a_byte_written(
 ) -> None:
     """It begins from the index that is there, keeps its own, and follows what others change."""
     scans.find_images()
+    scans.close()
     looking = open_store(read_only=True)
     before = tree(folder)
     assert ids(looking, state="approved") == ["case_10"]
     assert tree(folder) == before
+    scans = open_store()
     scans.update_label_info("case_1", "final", {"segmentationMeta": REVIEW})
     assert ids(looking, state="approved") == ["case_1", "case_10"]
     _index(folder).write_bytes(b"garbage")

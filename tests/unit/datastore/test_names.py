@@ -54,10 +54,12 @@ def surroundings(tmp_path: Path, folder: Path) -> Path:
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 @pytest.mark.parametrize("bad", HOSTILE.values(), ids=HOSTILE)
 def test_a_hostile_name_is_refused(
-    surroundings: Path, store: LocalDatastore, source: Source, tree: Tree, change: Callable[..., object], bad: str
-) -> None:
+    surroundings: Path, store: LocalDatastore, open_store: Callable[..., LocalDatastore], source: Source, tree: Tree,
+    change: Callable[..., object], bad: str,
+) -> None:  # fmt: skip
     """A change with a name that leads elsewhere is refused with a clear error, and touches no file anywhere."""
-    file = source("file.nii.gz", b"new bytes")
+    store.close()  # and with it what follows earlier changes in the background
+    store, file = open_store(), source("file.nii.gz", b"new bytes")
     before, listed = tree(surroundings), store.json()
     with pytest.raises(InvalidInputException) as refusal:
         change(store, bad, file)
