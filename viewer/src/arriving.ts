@@ -34,7 +34,8 @@ export interface Label {
 }
 
 export interface Arriving {
-  data: ArrayBuffer | null;
+  data: ArrayBuffer | null; // while another is on its way, the one before it
+  coming: boolean;
   come: number;
   of: number | null;
   error: Error | null;
@@ -44,14 +45,15 @@ export function useVolume(address: string): Arriving {
   const [state, setState] = useState<Arriving & { address: string }>({
     address,
     data: null,
+    coming: true,
     come: 0,
     of: null,
     error: null,
   });
   useEffect(() => {
     let current = true;
-    const base = { address, data: null, come: 0, of: null, error: null };
-    setState((before) => ({ ...base, data: before.data })); // what is drawn stays until the next has come
+    const base = { address, data: null, coming: false, come: 0, of: null, error: null };
+    setState((before) => ({ ...base, data: before.data, coming: true })); // what is drawn stays until the next has come
     let told = 0;
     volumeAt(address, (come, of) => {
       if (!current || performance.now() - told < 100) return;

@@ -105,8 +105,10 @@ interface PaneProps extends Props {
 function Pane({ image, v, label, title, volume, shown, look, layout, window, windowed, ready }: PaneProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const [scene, setScene] = useState<Scene | null>(null);
-  const [drawn, setDrawn] = useState(false);
+  const [drawn, setDrawn] = useState<ArrayBuffer | null>(null);
   const [error, setError] = useState<Error | null>(null);
+  const now = useRef({ shown, look });
+  now.current = { shown, look };
   useEffect(() => {
     let current: Scene | null = null;
     let gone = false;
@@ -130,8 +132,8 @@ function Pane({ image, v, label, title, volume, shown, look, layout, window, win
     scene
       .showImage(volume)
       .then(() => {
-        scene.showLabel(shown, look);
-        setDrawn(true);
+        scene.showLabel(now.current.shown, now.current.look); // which may have come meanwhile
+        setDrawn(volume);
         windowed(scene.window, scene.usualWindow, scene.range);
         scene.onWindow = (low, high) => windowed([low, high], scene.usualWindow, scene.range);
       })
@@ -155,8 +157,8 @@ function Pane({ image, v, label, title, volume, shown, look, layout, window, win
       <canvas
         ref={canvas}
         class={drawn ? "drawn" : ""}
-        data-drawn={drawn}
-        data-label={drawn && shown !== null}
+        data-drawn={drawn !== null && drawn === volume}
+        data-label={drawn !== null && drawn === volume && shown !== null}
         aria-label={`${image} in planes and 3-D`}
       />
       {title && <figcaption>{title}</figcaption>}
@@ -166,7 +168,7 @@ function Pane({ image, v, label, title, volume, shown, look, layout, window, win
 }
 
 function Coming({ volume }: { volume: Arriving }) {
-  if (volume.data || volume.error) return null;
+  if (!volume.coming) return null;
   return (
     <p class="coming" role="status">
       <progress {...(volume.of ? { value: volume.come / volume.of } : {})} />
