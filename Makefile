@@ -23,7 +23,7 @@ ROUNDS  ?= 1000
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve folder-named test test-unit test-compatibility test-endurance test-browser endurance lint format bench bench-quick clean
+.PHONY: help demo serve folder-named test test-unit test-compatibility test-endurance test-browser endurance lint format bench bench-quick bench-viewer screenshots clean
 
 help: ## Print this list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-26s%s\n", $$1, $$2 }'
@@ -70,6 +70,12 @@ bench: $(VENV)/.benches $(MONAI)/.complete ## Measure beside MONAI Label and the
 
 bench-quick: $(VENV)/.benches $(MONAI)/.complete ## The same with small folders, ratios only (at most 2 minutes).
 	$(BIN)/python -m benchmarks --quick
+
+bench-viewer: $(VENV)/.tests ## Measure the browser viewer in a real browser (at most 5 minutes).
+	$(BIN)/python -m benchmarks.viewer
+
+screenshots: $(VENV)/.tests ## Take the viewer's pictures in docs/images anew, in a real browser.
+	$(BIN)/python -m docs.screenshots
 
 clean: ## Remove the environment and everything built; the demo's folder stays.
 	rm -rf $(VENV) build dist

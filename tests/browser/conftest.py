@@ -1,22 +1,20 @@
 """What the tests in a browser share: one browser, one server with real scans, and a page that may not misbehave."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from hatch_build import build
 from monailabel import demo
 from monailabel.datastore.local import LocalDatastore
+from tests.browser import chromium
 from tests.browser.cases import Cases
 from tests.unit.server.running import Server, running
 
 PROJECT = Path(__file__).parents[2]
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-SOFTWARE = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]  # WebGL on a machine without a graphics card
 LAPTOP = {"viewport": {"width": 1000, "height": 640}}
 PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
 PATIENCE = 30_000  # ms; a machine may be busy
@@ -27,12 +25,8 @@ expect.set_options(timeout=PATIENCE)
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Start the machine's own Chromium."""
-    program = next((found for name in NAMES if (found := shutil.which(name))), None)
-    assert program, "the tests in a browser need Chromium: apt-get install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=[*SOFTWARE, "--no-sandbox"])
+    with chromium.started() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

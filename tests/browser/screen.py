@@ -61,6 +61,14 @@ def share(locator: Locator, colour: Colour, tolerance: int = 45) -> float:
     return float((np.abs(pixels(locator) - np.array(colour)) <= tolerance).all(axis=2).mean())
 
 
+def tinted(locator: Locator, colour: Colour, tolerance: int = 8) -> float:
+    """Give the share of an element's pixels that have a colour's hue, however faint it lies over the image."""
+    picture = np.array(Image.open(io.BytesIO(locator.screenshot())).convert("HSV"), np.int16)
+    hue, saturation, value = np.moveaxis(picture, 2, 0)
+    away = np.abs(hue - Image.new("RGB", (1, 1), colour).convert("HSV").getpixel((0, 0))[0])  # type: ignore[index]
+    return float(((np.minimum(away, 256 - away) <= tolerance) & (saturation > 40) & (value > 40)).mean())
+
+
 def bright(locator: Locator) -> float:
     """Give the share of an element's pixels that are not nearly black."""
     return float((pixels(locator).max(axis=2) > 40).mean())

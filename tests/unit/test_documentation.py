@@ -85,9 +85,20 @@ def test_the_code_of_a_page_runs(page: Path, kind: str, data: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("page", [*PAGES, PROJECT / "CONTRIBUTING.md", PROJECT / "CHANGELOG.md"], ids=lambda p: p.name)
 def test_links_lead_to_files_that_are_there(page: Path) -> None:
-    """Every relative link of a page names a file of the project."""
-    targets = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text())
-    assert [target for target in targets if not (page.parent / target).exists()] == []
+    """Every relative link of a page, and every picture in it, names a file of the project."""
+    assert [target for target in _targets(page) if not (page.parent / target).exists()] == []
+
+
+def _targets(page: Path) -> list[str]:
+    text = page.read_text()
+    links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text)
+    return links + re.findall(r"<(?:img|source)\b[^>]*?\bsrc(?:set)?=\"([^\"]+)", text)
+
+
+def test_every_picture_is_shown() -> None:
+    """No picture of docs/images is left over: each is on some page."""
+    shown = {(page.parent / target).resolve() for page in PAGES for target in _targets(page)}
+    assert {path for path in (PROJECT / "docs" / "images").iterdir() if path not in shown} == set()
 
 
 def test_every_verb_is_in_the_readme() -> None:
