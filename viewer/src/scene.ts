@@ -16,6 +16,7 @@ export class Scene {
   onWindow: (low: number, high: number) => void = () => undefined;
   private image: NVImage | null = null;
   private label: Labelmap | null = null;
+  private frame = 0; // that is asked for, to draw in
   private visited = false; // a label's heart was gone to
 
   private constructor(private nv: Niivue) {}
@@ -46,11 +47,24 @@ export class Scene {
     });
     await nv.attachToCanvas(canvas, false);
     const scene = new Scene(nv);
+    scene.drawOncePerFrame();
     nv.onIntensityChange = (volume) => scene.onWindow(volume.cal_min ?? 0, volume.cal_max ?? 1);
     return scene;
   }
 
+  // NiiVue draws at each of its changes, and waits until that is done: a second for each without a graphics card.
+  private drawOncePerFrame(): void {
+    const draw = this.nv.drawScene.bind(this.nv);
+    this.nv.drawScene = () => {
+      this.frame ||= requestAnimationFrame(() => {
+        this.frame = 0;
+        draw();
+      });
+    };
+  }
+
   close(): void {
+    cancelAnimationFrame(this.frame);
     this.nv.cleanup();
     this.nv.gl.getExtension("WEBGL_lose_context")?.loseContext(); // a browser lends few of them
   }
