@@ -37,7 +37,12 @@ const addressOf = (entry) =>
     .find(([, output]) => output.entryPoint === entry)[0]
     .split("/")
     .pop();
+const chunks = made.find(([, output]) => output.entryPoint === "src/main.tsx")[1].imports;
+const preloads = chunks
+  .filter(({ kind }) => kind === "import-statement")
+  .map(({ path }) => `<link rel="modulepreload" href="${ADDRESS}${path.split("/").pop()}">`);
 const page = readFileSync(join(HERE, "index.html"), "utf8")
+  .replace("{preloads}", preloads.join(""))
   .replace("{script}", addressOf("src/main.tsx"))
   .replace("{style}", addressOf("style/main.css"));
 writeFileSync(join(out, "index.html"), page);

@@ -7,7 +7,7 @@ import { volumeAt } from "./fetching";
 import { isSlow } from "./graphics";
 import type { Labelmap } from "./labelmap";
 
-const MOST = isSlow ? 128 : 256; // voxels along an axis that a browser is given at once
+const MOST = { slow: 128, fast: 256 }; // voxels along an axis that a browser is given at once
 const MOST_BYTES = 100_000_000;
 
 const BYTES: Record<string, number> = {
@@ -25,7 +25,8 @@ const BYTES: Record<string, number> = {
 export function reducedTo(header: Header): number | null {
   const [x = 1, y = 1, z = 1] = header.shape;
   const size = x * y * z * (BYTES[header.dtype ?? ""] ?? 4);
-  return Math.max(x, y, z) > MOST || size > MOST_BYTES ? MOST : null;
+  const most = isSlow() ? MOST.slow : MOST.fast;
+  return Math.max(x, y, z) > most || size > MOST_BYTES ? most : null;
 }
 
 export interface Label {
@@ -42,8 +43,7 @@ export interface Arriving {
 }
 
 export function useVolume(address: string): Arriving {
-  const [state, setState] = useState<Arriving & { address: string }>({
-    address,
+  const [state, setState] = useState<Arriving>({
     data: null,
     coming: true,
     come: 0,
@@ -52,7 +52,7 @@ export function useVolume(address: string): Arriving {
   });
   useEffect(() => {
     let current = true;
-    const base = { address, data: null, coming: false, come: 0, of: null, error: null };
+    const base = { data: null, coming: false, come: 0, of: null, error: null };
     setState((before) => ({ ...base, data: before.data, coming: true })); // what is drawn stays until the next has come
     let told = 0;
     volumeAt(address, (come, of) => {

@@ -8,6 +8,7 @@ import type { Row } from "./datastore";
 import { Dropped } from "./dropped";
 import { forgetVolumes } from "./fetching";
 import { CannotShow, Flat } from "./flat";
+import { prepare } from "./graphics";
 import { Heading } from "./heading";
 import { History } from "./history";
 import { Icon } from "./icons";
@@ -54,6 +55,7 @@ export function Case({ place }: { place: CasePlace }) {
         step,
       ),
     });
+  useEffect(prepare, []);
   useEffect(() => forgetVolumes, []);
   useEffect(() => setLook((before) => ({ ...before, only: null })), [tag]);
   useKeys({

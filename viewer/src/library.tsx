@@ -157,7 +157,7 @@ function useListing(query: Query): Listing {
   const listing = listingOf(query);
   const [, redraw] = useState(0);
   useLayoutEffect(() => listing.listen(() => redraw((n) => n + 1)), [listing]); // before anything is asked for
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (listing.total === null) listing.want(0, 0);
   }, [listing]);
   return listing;

@@ -1,6 +1,6 @@
 // What a component has asked for: still coming, there, or why not.
 
-import { useCallback, useEffect, useState } from "preact/hooks";
+import { useCallback, useLayoutEffect, useState } from "preact/hooks";
 
 export interface Asked<T> {
   value: T | null;
@@ -13,7 +13,8 @@ export function useAsked<T>(question: () => Promise<T>, inputs: unknown[]): Aske
   const [turn, setTurn] = useState(0);
   const [found, setFound] = useState<{ inputs: string; value: T | null; error: Error | null } | null>(null);
   const key = JSON.stringify(inputs);
-  useEffect(() => {
+  // Before the page is painted, which a busy machine may take a tenth of a second for.
+  useLayoutEffect(() => {
     let current = true;
     question().then(
       (value) => current && setFound({ inputs: key, value, error: null }),

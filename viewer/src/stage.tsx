@@ -87,7 +87,7 @@ export function Stage(props: Props) {
             shown={second.value}
             look={look}
             ready={(scene) => ((scenes.current[1] = scene), couple())}
-          />
+            />
         )}
         <Coming volume={volume} />
       </div>

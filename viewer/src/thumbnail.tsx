@@ -1,6 +1,6 @@
 // A small picture of a case, asked for once it has been in view for a moment.
 
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { picture, type Row } from "./datastore";
 import { Icon } from "./icons";
 
@@ -11,7 +11,7 @@ export function Thumbnail({ row, size }: { row: Row; size: number }) {
   const address = picture(row.id, size, { tag, v: `${row.version}.${tag ? (row.labels[tag]?.version ?? "") : ""}` });
   const [source, setSource] = useState<string | null>(null);
   const [state, setState] = useState<"coming" | "there" | "none">("coming");
-  useEffect(() => {
+  useLayoutEffect(() => {
     const timer = setTimeout(() => setSource(address), PAUSE);
     return () => clearTimeout(timer);
   }, [address]);
