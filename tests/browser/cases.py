@@ -36,6 +36,39 @@ def boxes(*filled: tuple[Box, int]) -> Voxels:
     return label
 
 
+def nrrd(voxels: Voxels) -> bytes:
+    """Write a volume of bytes on the cases' grid as NRRD, which counts to the left and backwards."""
+    header = f"""NRRD0004
+type: uint8
+dimension: 3
+space: left-posterior-superior
+sizes: {" ".join(map(str, voxels.shape))}
+space directions: (-2,0,0) (0,-2,0) (0,0,2)
+kinds: domain domain domain
+encoding: raw
+space origin: (40,44,-36)
+
+"""
+    return header.encode() + voxels.tobytes("F")
+
+
+def mha(voxels: Voxels) -> bytes:
+    """Write a volume of bytes on the cases' grid as MetaImage."""
+    header = f"""ObjectType = Image
+NDims = 3
+BinaryData = True
+BinaryDataByteOrderMSB = False
+CompressedData = False
+TransformMatrix = -1 0 0 0 -1 0 0 0 1
+Offset = 40 44 -36
+ElementSpacing = 2 2 2
+DimSize = {" ".join(map(str, voxels.shape))}
+ElementType = MET_UCHAR
+ElementDataFile = LOCAL
+"""
+    return header.encode() + voxels.tobytes("F")
+
+
 class Cases:
     """Makes cases in a server's datastore."""
 
@@ -65,10 +98,16 @@ class Cases:
     ) -> None:
         """Save a label: of boxes 1 and 2 where no voxels are given."""
         data = self.nifti(boxes((LEFT_BOX, 1), (RIGHT_BOX, 2)) if voxels is None else voxels)
+        self.label_file(image, "label.nii.gz", data, tag, by, names)
+
+    def label_file(
+        self, image: str, file: str, data: bytes, tag: str = "final", by: str = "anna", names: Sequence[str] = ()
+    ) -> None:
+        """Save a label as it is."""
         named = [{"name": name, "idx": idx} for idx, name in enumerate(names or ("left box", "right box"), 1)]
         params = json.dumps({"client_id": by, "label_info": named})
         address = f"/datastore/label?image={quote(image)}&tag={quote(tag)}"
-        answer = self.server.put(address, "label", "label.nii.gz", data, params=params)
+        answer = self.server.put(address, "label", file, data, params=params)
         assert answer.status == 200, answer.body
 
     def review(self, image: str, **meta: Any) -> None:

@@ -12,12 +12,12 @@ from monailabel import demo
 from monailabel.datastore.local import LocalDatastore
 from tests.browser import chromium
 from tests.browser.cases import Cases
+from tests.browser.screen import PATIENCE
 from tests.unit.server.running import Server, running
 
 PROJECT = Path(__file__).parents[2]
 LAPTOP = {"viewport": {"width": 1000, "height": 640}}
 PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
-PATIENCE = 30_000  # ms; a machine may be busy
 
 expect.set_options(timeout=PATIENCE)
 
@@ -59,12 +59,11 @@ def cases(server: Server, tmp_path: Path) -> Cases:
 class Watched:
     """A browser's window whose pages may load nothing from elsewhere, breach no policy and raise no error."""
 
-    def __init__(self, browser: Browser, server: Server, **options: Any) -> None:
+    def __init__(self, browser: Browser, server: Server, *, reviewer: str | None = "rita", **options: Any) -> None:
         self.context: BrowserContext = browser.new_context(base_url=server.url, **options)
         self.context.set_default_timeout(PATIENCE)
-        self.context.add_init_script(
-            "localStorage.getItem('monailabel.reviewer') ?? localStorage.setItem('monailabel.reviewer', 'rita')"
-        )
+        if reviewer:
+            self.context.add_init_script(f"localStorage.setItem('monailabel.reviewer', '{reviewer}')")
         self.complaints: list[str] = []
         self._own = server.url
         self.page = self.context.new_page()

@@ -1,5 +1,6 @@
 """What a person does with the viewer's page, and what they see on it."""
 
+import base64
 import io
 import re
 import time
@@ -9,21 +10,25 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
+PATIENCE = 120_000  # ms; a busy machine is slower, and no less right
+
 Colour = tuple[int, int, int]
+CHANGE_COLOURS = {"added": (60, 220, 120), "removed": (255, 70, 160), "renamed": (255, 190, 40)}
+Pixels = np.ndarray[tuple[int, int, int], np.dtype[np.int16]]
 
 
 def shows(page: Page, images: list[str]) -> None:
     """Wait until these cases, in this order, are what the list shows."""
     found: list[str] = []
-    for _ in range(200):
+
+    def is_shown() -> bool:
         entries = page.locator(".entry").evaluate_all(
             "all => all.map(e => [Number(e.ariaPosInSet), e.querySelector('a')?.dataset.id ?? '…'])"
         )
-        found = [name for _, name in sorted(entries)]
-        if found == images:
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError(f"the list shows {found} instead of {images}")
+        found[:] = [name for _, name in sorted(entries)]
+        return found == images
+
+    until(is_shown, page, lambda: f"the list shows {found} instead of {images}")
 
 
 def tile(page: Page, image: str) -> Locator:
@@ -51,7 +56,7 @@ def labelled(page: Page) -> Locator:
     return canvas
 
 
-def pixels(locator: Locator) -> np.ndarray[tuple[int, int, int], np.dtype[np.int16]]:
+def pixels(locator: Locator) -> Pixels:
     """Give the pixels of an element as they are on the screen: rows, columns, red green blue."""
     return np.array(Image.open(io.BytesIO(locator.screenshot())).convert("RGB"), np.int16)
 
@@ -74,14 +79,44 @@ def bright(locator: Locator) -> float:
     return float((pixels(locator).max(axis=2) > 40).mean())
 
 
-def until(condition: Callable[[], bool], page: Page, seconds: float = 30) -> None:
+def until(condition: Callable[[], bool], page: Page, complaint: Callable[[], str] | None = None) -> None:
     """Wait until something about the pixels holds, which no selector tells."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return
+    end = time.monotonic() + PATIENCE / 1000
+    while not condition():
+        assert time.monotonic() < end, complaint() if complaint else f"it did not come to pass: {condition}"
         page.wait_for_timeout(50)
-    raise AssertionError(f"it did not come to pass: {condition}")
+
+
+def differs(canvas: Locator, before: Pixels, page: Page) -> None:
+    """Wait until a canvas shows clearly something else."""
+    until(lambda: bool((np.abs(pixels(canvas) - before) > 30).any(axis=2).mean() > 0.01), page)
+
+
+def slide(element: Locator, right: int, down: int, page: Page) -> None:
+    """Slide a thumb over an element, from its middle."""
+    box = element.bounding_box()
+    assert box
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    finger = page.context.new_cdp_session(page)
+    finger.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for part in (1 / 3, 2 / 3, 1):
+        at = {"x": x + right * part, "y": y + down * part}
+        finger.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [at]})
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+def drop(page: Page, name: str, data: bytes) -> None:
+    """Drag a file over the page and let it fall."""
+    files = page.evaluate_handle(
+        """([name, bytes]) => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([Uint8Array.from(atob(bytes), c => c.charCodeAt(0))], name));
+            return transfer;
+        }""",
+        [name, base64.b64encode(data).decode()],
+    )
+    for kind in ("dragenter", "dragover", "drop"):
+        page.dispatch_event("main", kind, {"dataTransfer": files})
 
 
 def shade(value: int) -> Colour:

@@ -1,23 +1,53 @@
 """A case: its volume with the label over it, its versions side by side or by what differs, whatever its format."""
 
 import io
+import re
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.browser.cases import AFFINE, LEFT_BOX, RIGHT_BOX, SHAPE, VOXEL, Cases, ball, boxes
-from tests.browser.screen import bright, drawn, labelled, number, opacity, open_case, pixels, shade, share, until
+from tests.browser.cases import LEFT_BOX, RIGHT_BOX, SHAPE, VOXEL, Cases, Voxels, ball, boxes, mha, nrrd
+from tests.browser.screen import (
+    CHANGE_COLOURS,
+    bright,
+    differs,
+    drawn,
+    drop,
+    labelled,
+    number,
+    opacity,
+    open_case,
+    pixels,
+    shade,
+    share,
+    until,
+)
 
-ADDED, REMOVED, RENAMED = (60, 220, 120), (255, 70, 160), (255, 190, 40)
 
-
-@pytest.mark.parametrize("image", ["anatomical", "functional", "example4d", "phantom_3"])
+@pytest.mark.parametrize("image", ["anatomical", "functional", "example4d", "reoriented_anat_moved", "phantom_3"])
 def test_a_scan_is_drawn(image: str, page: Page) -> None:
-    """The canvas holds the volume in its planes and in 3-D."""
-    canvas = open_case(page, image, "")
+    """The canvas holds the volume, of whatever type, orientation and number of dimensions."""
+    canvas = open_case(page, image)
     until(lambda: bright(canvas) > 0.1, page)
+
+
+@pytest.mark.parametrize(("kind", "written"), [("nrrd", nrrd), ("mha", mha)])
+def test_other_formats_come_through_the_server(
+    kind: str, written: Callable[[Voxels], bytes], cases: Cases, page: Page
+) -> None:
+    """Image and label, in their place: the patient's right, which the label fills, is at the left of the screen."""
+    cases.file(f"as_{kind}", f"image.{kind}", written(ball()))
+    cases.label_file(f"as_{kind}", f"label.{kind}", written(boxes((RIGHT_BOX, 2))), names=("none", "right box"))
+    canvas = open_case(page, f"as_{kind}")
+    labelled(page)
+    opacity(page, 1)
+    until(lambda: share(canvas, shade(2)) > 0.02, page)
+    columns = np.nonzero((np.abs(pixels(canvas) - np.array(shade(2))) <= 45).all(axis=2))[1]
+    assert columns.max() < 0.55 * pixels(canvas).shape[1]
+    assert bright(canvas) > 0.1
 
 
 def test_a_real_head_is_drawn_with_its_tissues(page: Page) -> None:
@@ -71,7 +101,7 @@ def test_the_mouse_turns_the_3d_view(cases: Cases, page: Page) -> None:
     page.mouse.down()
     page.mouse.move(x + 90, y + 20, steps=3)
     page.mouse.up()
-    until(lambda: bool((np.abs(pixels(canvas) - before) > 30).mean() > 0.01), page)
+    differs(canvas, before, page)
 
 
 def test_each_plane_fills_the_view(cases: Cases, page: Page) -> None:
@@ -121,10 +151,10 @@ def test_what_differs_between_two_versions_is_coloured(changed: str, page: Page)
     }
     assert told == pytest.approx({"added": 16, "removed": 32, "renamed": 32, "same": 0})
     canvas = labelled(page)
-    until(lambda: all(share(canvas, colour, 60) > 0.003 for colour in (ADDED, REMOVED, RENAMED)), page)
+    until(lambda: all(share(canvas, colour, 60) > 0.003 for colour in CHANGE_COLOURS.values()), page)
     assert "against=final%401" in page.url
     page.reload()
-    until(lambda: share(labelled(page), REMOVED, 60) > 0.003, page)
+    until(lambda: share(labelled(page), CHANGE_COLOURS["removed"], 60) > 0.003, page)
 
 
 def test_labels_stand_side_by_side(cases: Cases, page: Page) -> None:
@@ -132,13 +162,27 @@ def test_labels_stand_side_by_side(cases: Cases, page: Page) -> None:
     cases.image("beside")
     cases.label("beside", boxes((LEFT_BOX, 1)))
     cases.label("beside", boxes((RIGHT_BOX, 2)), tag="second")
-    page.goto("/ui/case/beside?view=axial&tag=final&against=second&how=beside")
+    open_case(page, "beside")
+    page.locator("select[name=against]").select_option("second")
+    page.get_by_role("button", name="Side by side").click()
     drawn(page, 2)
+    assert "against=second&how=beside" in page.url
     first, other = page.locator("canvas[data-label=true]").nth(0), page.locator("canvas[data-label=true]").nth(1)
     opacity(page, 1)
     until(lambda: share(first, shade(1)) > 0.02 and share(other, shade(2)) > 0.02, page)
     assert share(first, shade(2)) == share(other, shade(1)) == 0
     expect(page.locator("figcaption")).to_have_text(["final", "second"])
+
+
+def test_labels_on_different_grids_are_not_compared_voxel_by_voxel(cases: Cases, page: Page) -> None:
+    """A sentence says so, and side by side they can be seen."""
+    cases.label(cases.image("grids"))
+    cases.label("grids", np.ones((10, 11, 9), np.uint8), tag="coarse")
+    page.goto("/ui/case/grids?view=axial&against=coarse")
+    expect(page.locator(".remarks")).to_contain_text("different grids")
+    page.get_by_role("button", name="Side by side").click()
+    drawn(page, 2)
+    expect(page.locator(".remarks p")).to_have_count(0)
 
 
 def test_an_earlier_version_is_shown_and_brought_back(changed: str, cases: Cases, page: Page) -> None:
@@ -178,15 +222,35 @@ def test_a_label_that_somebody_saves_is_drawn_by_itself(cases: Cases, page: Page
 
 
 def test_a_file_that_is_dropped_becomes_a_label(cases: Cases, page: Page) -> None:
-    """It is saved under the tag that is asked for, by whoever works there."""
+    """Dropped or chosen from the disk, it is saved as the tag that is asked for, by whoever works there."""
     cases.image("taken")
     open_case(page, "taken")
     data = cases.nifti(boxes((LEFT_BOX, 4)))
-    page.locator("input[type=file]").set_input_files({"name": "mine.nii.gz", "mimeType": "", "buffer": data})
+    drop(page, "mine.nii.gz", data)
     page.locator("dialog input[name=tag]").fill("third")
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.locator(".tags button")).to_have_text(["third"])
+    expect(page.locator(".labels .tags button")).to_have_text(["third"])
+    page.locator("input[type=file]").set_input_files({"name": "mine.nii.gz", "mimeType": "", "buffer": data})
+    page.locator("dialog input[name=tag]").fill("fourth")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".labels .tags button")).to_have_text(["third", "fourth"])
     assert cases.label_info("taken", "third")["client_id"] == "rita"
+
+
+def test_image_and_label_can_be_downloaded(cases: Cases, page: Page) -> None:
+    """Byte for byte, each version of the label, under a name that says what it is."""
+    cases.label(cases.image("fetched"), boxes((LEFT_BOX, 1)))
+    cases.label("fetched", boxes((RIGHT_BOX, 2)))
+    page.goto("/ui/case/fetched?view=axial")
+    for link, address in (
+        ("download the image", "image?image=fetched"),
+        ("download version 2", "label?label=fetched&tag=final"),
+        ("download version 1", "label?label=fetched&tag=final&version=1"),
+    ):
+        with page.expect_download() as download:
+            page.get_by_role("link", name=link).click()
+        assert download.value.path().read_bytes() == cases.server.get(f"/datastore/{address}").body
+        assert "fetched" in download.value.suggested_filename
 
 
 def test_a_photograph_is_shown_as_a_picture(cases: Cases, page: Page) -> None:
@@ -229,6 +293,31 @@ def test_a_volume_too_large_for_a_browser_comes_at_a_lower_resolution(cases: Cas
     expect(structure).to_contain_text(f"{round(220 * 20 * 12 * VOXEL)} ml")
 
 
+def test_each_place_is_an_address(changed: str, cases: Cases, page: Page) -> None:
+    """A case, one of its tags, a version, the planes: whoever gets the link sees it; the browser's back leads back."""
+    cases.label(changed, boxes((LEFT_BOX, 2)), tag="draft")
+    page.goto(f"/ui/case/{changed}?tag=draft&view=sagittal")
+    expect(page.locator(".labels .tags [aria-pressed=true]")).to_have_text("draft")
+    expect(page.get_by_role("button", name="Sagittal")).to_have_attribute("aria-pressed", "true")
+    page.goto(f"/ui/case/{changed}?version=1&view=coronal")
+    expect(page.locator(".versions .shown b")).to_have_text("1")
+    expect(page.get_by_role("button", name="Coronal")).to_have_attribute("aria-pressed", "true")
+    page.go_back()
+    expect(page.locator(".labels .tags [aria-pressed=true]")).to_have_text("draft")
+
+
+def test_who_did_what_and_when_is_told(changed: str, cases: Cases, page: Page) -> None:
+    """The newest first, and it grows while one looks at it."""
+    page.goto(f"/ui/case/{changed}?view=axial")
+    told = page.locator(".history li")
+    expect(told).to_have_count(3)
+    expect(told.nth(0)).to_contain_text("ben replaced final version 2")
+    expect(told.nth(1)).to_contain_text("anna added final version 1")
+    assert re.fullmatch(r"\w+ \d+, \d{4}, \d+:\d+\s[AP]M", told.nth(0).locator("time").get_attribute("title") or "")
+    cases.review(changed, status="approved")
+    expect(told).to_have_count(4)
+
+
 def test_a_case_that_is_not_there_is_told(page: Page) -> None:
     """A link to something that was removed leads to a sentence and a way back."""
     page.goto("/ui/case/nobody?view=axial")
@@ -247,4 +336,3 @@ def test_the_header_and_the_info_are_shown(cases: Cases, page: Page) -> None:
     expect(about).to_contain_text("RAS")
     about.locator("summary").click()
     expect(about).to_contain_text("Lund")
-    assert AFFINE[0, 0] == 2

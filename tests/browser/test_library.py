@@ -10,9 +10,9 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.cases import Cases
+from tests.browser.cases import Cases, boxes
 from tests.browser.conftest import LAPTOP, Watched
-from tests.browser.screen import shows, tile
+from tests.browser.screen import drop, shows, tile, until
 from tests.unit.server.running import Server, running
 
 SCANS = ("anatomical", "example4d", "functional", "reoriented_anat_moved", "mni152_t1")
@@ -28,8 +28,8 @@ def test_every_case_is_there_with_its_picture(layout: str, page: Page) -> None:
         entry = tile(page, image)
         expect(entry.locator(".thumbnail.there img")).to_be_visible()
         assert entry.locator("img").evaluate("img => img.naturalWidth") >= 64
-    expect(tile(page, "phantom_1")).to_contain_text("anna")
-    expect(tile(page, "phantom_1")).to_contain_text("Labelled")
+    for told in ("Labelled", "anna", "final", "original", "just now|ago", "kB"):
+        expect(tile(page, "phantom_1")).to_contain_text(re.compile(told))
 
 
 def test_the_root_is_the_library_itself(page: Page) -> None:
@@ -108,6 +108,11 @@ def test_any_key_of_the_info_is_a_filter(filtered: Cases, page: Page) -> None:
     shows(page, ["filter_b", "filter_c"])
     page.get_by_role("button", name="site=Graz").click()
     expect(page.locator(".found")).to_have_text("4 cases found")
+    page.goto("/ui/")
+    page.locator("select[name=info-key]").select_option("scanner.field")
+    page.keyboard.press("Enter")
+    shows(page, ["filter_a", "filter_b", "filter_c", "filter_d"])
+    assert "info=scanner.field" in page.url
 
 
 def test_each_order_is_the_servers(filtered: Cases, page: Page) -> None:
@@ -122,6 +127,36 @@ def test_each_order_is_the_servers(filtered: Cases, page: Page) -> None:
         shows(page, expected)
     page.locator("select[name=sort]").select_option("-id")
     expect(page.locator(".entry a").first).to_have_attribute("data-id", "filter_d")
+
+
+def test_the_heads_of_the_table_sort_it(filtered: Cases, page: Page) -> None:
+    """A first click sorts by that column, a second the other way."""
+    page.goto("/ui/?text=filter_&layout=table")
+    for column, orders in (("Changed", ("-time", "time")), ("State", ("state", "-state")), ("Case", ("id", "-id"))):
+        for order in orders:
+            page.get_by_role("button", name=column, exact=True).click()
+            expect(page.locator("select[name=sort]")).to_have_value(order)
+            shows(page, filtered.ids(text="filter_", sort=order))
+
+
+def test_a_list_is_an_address(filtered: Cases, page: Page) -> None:
+    """Filters, order and layout are in it, a case knows the list that it was opened from, and back leads back to it."""
+    page.goto(
+        "/ui/?text=filter_&state=flagged&tag=final&annotator=berta&structure=left+box&info=site%3DBern&sort=-time"
+        "&layout=table"
+    )
+    shows(page, ["filter_d"])
+    expect(page.locator(".table")).to_be_visible()
+    for name, value in (("tag", "final"), ("annotator", "berta"), ("structure", "left box"), ("sort", "-time")):
+        expect(page.locator(f"select[name={name}]")).to_have_value(value)
+    expect(page.get_by_role("button", name=re.compile("^Flagged"))).to_have_attribute("aria-pressed", "true")
+    page.goto("/ui/?text=filter_&sort=-id")
+    tile(page, "filter_c").click()
+    expect(page.locator(".position")).to_have_text("2 of 4 found")
+    page.get_by_role("button", name="next case").click()
+    expect(page.locator("h1")).to_have_text("filter_b")
+    page.get_by_role("link", name="back to the library").click()
+    shows(page, ["filter_d", "filter_c", "filter_b", "filter_a"])
 
 
 def test_a_label_that_somebody_saves_appears_by_itself(cases: Cases, page: Page) -> None:
@@ -157,20 +192,23 @@ def test_words_of_others_stay_words(cases: Cases, page: Page) -> None:
     assert page.locator('img[src="x"]').count() == 0
 
 
+def test_a_script_that_got_into_the_page_does_not_run(browser: Browser, server: Server) -> None:
+    """Should words of others become HTML all the same, the policy stops them, and these tests would hear of it."""
+    window = Watched(browser, server, **LAPTOP)
+    window.page.goto("/")
+    for hostile in (HOSTILE, "<img src=http://127.0.0.2:9/stolen>"):
+        window.page.evaluate("words => document.body.insertAdjacentHTML('beforeend', words)", hostile)
+    window.page.evaluate("document.body.append(Object.assign(document.createElement('script'), {text: 'alert(2)'}))")
+    until(lambda: sum("Content Security Policy" in said for said in window.complaints) >= 3, window.page)
+    assert not any(said.startswith("dialog") for said in window.complaints)
+    window.context.close()
+
+
 def test_files_that_are_dropped_become_images(cases: Cases, page: Page) -> None:
     """An image dropped on the library is added under its file's name, by whoever works there."""
     page.goto("/ui/?text=dropped")
     expect(page.locator(".empty")).to_be_visible()
-    data = page.evaluate_handle(
-        """bytes => {
-            const transfer = new DataTransfer();
-            transfer.items.add(new File([new Uint8Array(bytes)], "dropped.nii.gz"));
-            return transfer;
-        }""",
-        list(cases.nifti(__import__("numpy").zeros((4, 4, 4), "u1"))),
-    )
-    for kind in ("dragenter", "dragover", "drop"):
-        page.dispatch_event("main", kind, {"dataTransfer": data})
+    drop(page, "dropped.nii.gz", cases.nifti(boxes()))
     expect(tile(page, "dropped")).to_be_visible()
     assert cases.server.store.events()[-1]["actor"] == "rita"
 
@@ -220,4 +258,22 @@ def test_an_empty_datastore_says_what_to_do(browser: Browser, viewer: None, tmp_
         expect(window.page.locator(".empty")).to_contain_text("No images yet")
         server.put("/datastore/image?image=first", "file", "x.nii.gz", b"voxels", params=json.dumps({}))
         expect(tile(window.page, "first")).to_be_visible()
+        window.close()
+
+
+def test_a_server_that_is_gone_is_missed_and_found_again(browser: Browser, viewer: None, tmp_path: Path) -> None:
+    """The page says that nobody answers; when the server is back, it shows what happened meanwhile."""
+    folder = tmp_path / "restarted"
+    folder.mkdir()
+    (folder / "before.nii.gz").write_bytes(b"voxels")
+    with running(folder) as server:
+        window = Watched(browser, server, **LAPTOP)
+        window.page.goto("/")
+        expect(tile(window.page, "before")).to_be_visible()
+    expect(window.page.locator(".notice")).to_contain_text("The server does not answer")
+    (folder / "meanwhile.nii.gz").write_bytes(b"voxels")
+    with running(folder, port=server.port):
+        expect(tile(window.page, "meanwhile")).to_be_visible()
+        expect(window.page.locator(".notice")).to_have_count(0)
+        window.complaints[:] = [said for said in window.complaints if "ERR_CONNECTION_REFUSED" not in said]
         window.close()

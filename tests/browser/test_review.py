@@ -1,14 +1,27 @@
 """Reviewing: kept as MONAILabelReviewer keeps it, case after case, with keys alone, and on a phone."""
 
+from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.cases import Cases
-from tests.browser.conftest import LAPTOP
-from tests.browser.screen import bright, drawn, labelled, open_case, pixels, tile, until
-from tests.unit.server.running import Server
+from tests.browser.cases import LEFT_BOX, RIGHT_BOX, Cases, boxes
+from tests.browser.conftest import LAPTOP, Watched
+from tests.browser.screen import (
+    CHANGE_COLOURS,
+    differs,
+    labelled,
+    opacity,
+    open_case,
+    pixels,
+    shade,
+    share,
+    slide,
+    tile,
+    until,
+)
+from tests.unit.server.running import Server, running
 
 
 def test_a_review_is_kept_as_monailabelreviewer_keeps_it(cases: Cases, page: Page) -> None:
@@ -58,17 +71,30 @@ def test_a_decision_can_be_taken_back(cases: Cases, page: Page) -> None:
 
 
 def test_the_queue_leads_through_what_waits(cases: Cases, page: Page) -> None:
-    """A decision opens the next one; at the end the last is followed by the good news."""
+    """A decision opens the next one, and can be taken back from there."""
     for name in ("queue_a", "queue_b"):
         cases.label(cases.image(name))
     page.goto("/ui/case/queue_a?view=axial&in=text%3Dqueue_%26state%3Dlabelled")
     page.get_by_role("button", name="Approve").click()
     page.wait_for_url("**/ui/case/queue_b**")
     expect(page.locator("h1")).to_have_text("queue_b")
-    for waiting in cases.ids(state="labelled"):
-        cases.review(waiting, status="approved")
-    page.goto("/ui/review")
-    expect(page.locator(".empty")).to_contain_text("Nothing waits for review")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".notice", has_text="as it was before")).to_be_visible()
+    assert cases.label_info("queue_a")["segmentationMeta"]["status"] == ""
+
+
+def test_where_nothing_waits_the_queue_says_so(browser: Browser, viewer: None, tmp_path: Path) -> None:
+    """The last decision leads to the good news."""
+    (tmp_path / "reviewed").mkdir()
+    with running(tmp_path / "reviewed") as server:
+        cases = Cases(server, tmp_path)
+        cases.label(cases.image("last"))
+        window = Watched(browser, server, **LAPTOP)
+        window.page.goto("/ui/review")
+        expect(window.page.locator("h1")).to_have_text("last")
+        window.page.get_by_role("button", name="Approve").click()
+        expect(window.page.locator(".empty")).to_contain_text("Nothing waits for review")
+        window.close()
 
 
 def test_the_button_of_the_library_opens_the_queue(cases: Cases, page: Page) -> None:
@@ -85,8 +111,8 @@ def test_everything_works_with_the_keyboard_alone(cases: Cases, browser: Browser
     """Search, open, look around, say who one is, approve, comment, go on and back: without a mouse."""
     for name in ("keys_a", "keys_b"):
         cases.label(cases.image(name))
-    context = browser.new_context(base_url=server.url, **LAPTOP)
-    page = context.new_page()
+    window = Watched(browser, server, reviewer=None, **LAPTOP)
+    page = window.page
     page.goto("/")
     page.keyboard.press("/")
     page.keyboard.type("keys_")
@@ -104,7 +130,7 @@ def test_everything_works_with_the_keyboard_alone(cases: Cases, browser: Browser
     before = pixels(canvas)
     for _ in range(9):
         page.keyboard.press("ArrowUp")
-    until(lambda: bool((abs(pixels(canvas) - before) > 20).any()), page)
+    differs(canvas, before, page)
     expect(page.get_by_role("button", name="Approve")).to_be_enabled()
     page.keyboard.press("a")
     expect(page.get_by_label("your name")).to_be_focused()
@@ -135,26 +161,39 @@ def test_everything_works_with_the_keyboard_alone(cases: Cases, browser: Browser
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     expect(tile(page, "keys_a")).to_be_visible()
-    context.close()
+    window.close()
 
 
 def test_a_phone_is_enough(cases: Cases, phone: Page) -> None:
-    """Find, open, look at, turn and approve with a thumb; nothing is wider than the screen."""
+    """Find, open, look at, turn, compare and review with a thumb; nothing is wider than the screen."""
     cases.label(cases.image("pocket"))
+    cases.label("pocket", boxes((LEFT_BOX, 1), (RIGHT_BOX, 3)))
     phone.goto("/")
     phone.get_by_label("search cases").fill("pocket")
     expect(phone.locator(".found")).to_have_text("1 case found")
+    expect(tile(phone, "pocket").locator(".thumbnail.there")).to_be_visible()
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
     tile(phone, "pocket").tap()
     canvas = labelled(phone)
-    until(lambda: bright(canvas) > 0.05, phone)
+    opacity(phone, 1)
+    until(lambda: share(canvas, shade(1)) > 0.02 and share(canvas, shade(3)) > 0.02, phone)
     before = pixels(canvas)
+    phone.get_by_role("button", name="3-D").tap()
+    differs(canvas, before, phone)
+    before = pixels(canvas)
+    slide(canvas, 90, 20, phone)
+    differs(canvas, before, phone)
     phone.get_by_role("button", name="Coronal").tap()
-    until(lambda: bool((abs(pixels(canvas) - before) > 20).any()), phone)
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    phone.locator("select[name=against]").select_option("final@1")
+    until(lambda: share(canvas, CHANGE_COLOURS["renamed"], 60) > 0.003, phone)
+    phone.get_by_label("comment").fill("seen on the train")
     phone.get_by_role("button", name="Approve").tap()
     expect(phone.locator("h1 + .state")).to_have_text("Approved")
-    assert cases.label_info("pocket")["segmentationMeta"]["status"] == "approved"
+    phone.reload()
+    expect(phone.get_by_label("comment")).to_have_value("seen on the train")
+    until(lambda: "segmentationMeta" in cases.written_info("pocket"), phone)
+    assert cases.written_info("pocket")["segmentationMeta"]["status"] == "approved"
 
 
 def test_filters_open_on_a_phone(phone: Page) -> None:
@@ -172,7 +211,6 @@ def test_there_is_nothing_to_review_without_a_label(key: str, cases: Cases, page
     """A key does no harm where there is no label."""
     cases.image(f"bare_{key}")
     open_case(page, f"bare_{key}")
-    drawn(page)
     page.keyboard.press(key)
     expect(page.locator(".review")).to_contain_text("There is no label yet")
     assert cases.server.store.get_labels_by_image_id(f"bare_{key}") == {}

@@ -1,18 +1,14 @@
 // The screen that the address names, and what lies above every screen.
 
-import { useState } from "preact/hooks";
 import { usePlace } from "./address";
 import { Case } from "./case";
 import { KeysDialog, NameDialog } from "./dialogs";
-import { useKeys } from "./keys";
 import { Library } from "./library";
 import { Notices } from "./notices";
 import { Queue } from "./queue";
 
 export function App() {
   const place = usePlace();
-  const [keys, setKeys] = useState(false);
-  useKeys({ "?": () => setKeys(true) });
   return (
     <>
       {place.screen === "case" ? (
@@ -24,7 +20,7 @@ export function App() {
       )}
       <Notices />
       <NameDialog />
-      <KeysDialog open={keys} close={() => setKeys(false)} />
+      <KeysDialog />
     </>
   );
 }

@@ -1,33 +1,24 @@
 // One case: its picture, its labels, its review, its history.
 
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { caseAddress, go, libraryAddress, type CasePlace, type Chosen } from "./address";
+import { caseAddress, go, libraryAddress, type CasePlace } from "./address";
 import { About } from "./about";
-import type { Label } from "./arriving";
 import type { Row } from "./datastore";
 import { Dropped } from "./dropped";
 import { forgetVolumes } from "./fetching";
-import { CannotShow, Flat } from "./flat";
 import { prepare } from "./graphics";
 import { Heading } from "./heading";
 import { History } from "./history";
 import { Icon } from "./icons";
 import { useKeys } from "./keys";
 import { Labels } from "./labels";
-import { listingOf } from "./listing";
-import { isFiltered } from "./query";
+import { useNeighbours, type Neighbours } from "./neighbours";
+import { Picture, useView, useViewKeys } from "./picture";
 import { Review } from "./review";
-import { CHANGES, CHANGE_COLOURS } from "./changes";
-import { LAYOUTS, type Layout, type Look } from "./look";
-import { Stage, type Found, type Window } from "./stage";
-import { StateSign, WORDS } from "./state";
-import { colourOf, structuresOf } from "./structures";
+import type { Found } from "./stage";
+import { StateSign } from "./state";
+import { structuresOf } from "./structures";
 import { useLabel, useSubject } from "./subject";
-import { Toolbar } from "./toolbar";
-import { count } from "./words";
-
-const LOOK: Look = { opacity: 0.5, outline: false, only: null, colours: colourOf };
-const CHANGES_LOOK: Look = { ...LOOK, opacity: 0.8, colours: (value) => CHANGE_COLOURS[CHANGES[value - 1] ?? "same"] };
 
 export function Case({ place }: { place: CasePlace }) {
   const { id, within } = place;
@@ -35,44 +26,18 @@ export function Case({ place }: { place: CasePlace }) {
   const row = subject.row.value;
   const tag = place.tag ?? usualTag(row);
   const label = useLabel(id, tag);
-  const [look, setLook] = useState(LOOK);
-  const layout = place.view ?? usualView();
-  const [window, setWindow] = useState<{ now: Window; usual: Window; range: Window } | null>(null);
+  const view = useView(place, tag);
   const [found, setFound] = useState<Found>({ label: null, difference: null, exact: true });
   const structures = useMemo(
     () => structuresOf(label.info.value, found.label?.millilitres ?? null),
     [label.info.value, found.label],
   );
   const neighbours = useNeighbours(place);
-  const setLayout = (view: Layout) => show({ view });
-  const show = (part: Partial<CasePlace>) => go(caseAddress({ ...place, ...part }), { replace: true });
-  const solo = (step: number) =>
-    setLook({
-      ...look,
-      only: following(
-        structures.map((s) => s.value),
-        look.only,
-        step,
-      ),
-    });
   useEffect(prepare, []);
   useEffect(() => forgetVolumes, []);
-  useEffect(() => setLook((before) => ({ ...before, only: null })), [tag]);
-  useKeys({
-    n: neighbours.next,
-    p: neighbours.previous,
-    Escape: () => go(libraryAddress(within)),
-    v: () => setLayout(LAYOUTS[(LAYOUTS.indexOf(layout) + 1) % LAYOUTS.length]!),
-    l: () => setLook({ ...look, opacity: look.opacity ? 0 : 0.5 }),
-    o: () => setLook({ ...look, outline: !look.outline }),
-    "[": () => solo(-1),
-    "]": () => solo(1),
-    w: () => window && setWindow({ ...window, now: window.usual }),
-  });
+  useViewKeys(view, structures);
+  useKeys({ n: neighbours.next, p: neighbours.previous, Escape: () => go(libraryAddress(within)) });
   if (subject.row.error) return <Missing place={place} error={subject.row.error} again={subject.row.again} />;
-  const current = (chosen: Chosen | null): Label | null =>
-    chosen && row?.labels[chosen.tag] ? { chosen, v: String(row.labels[chosen.tag]!.version) } : null;
-  const shown = current(tag ? { tag, version: place.version } : null);
   return (
     <div class="screen case">
       <Heading title={id}>
@@ -80,38 +45,7 @@ export function Case({ place }: { place: CasePlace }) {
       </Heading>
       <main>
         <section class="view">
-          {subject.header.error ? (
-            <CannotShow image={id} reason={subject.header.error.message} />
-          ) : !subject.header.value || !row ? (
-            <div class="stage waiting" />
-          ) : isFlat(subject.header.value.shape) ? (
-            <Flat image={id} v={`${row.version}.${shown?.v}`} tag={look.opacity ? tag : null} />
-          ) : (
-            <Stage
-              image={id}
-              v={String(row.version)}
-              header={subject.header.value}
-              label={shown}
-              against={current(place.against)}
-              beside={place.beside}
-              look={look}
-              changes={CHANGES_LOOK}
-              layout={layout}
-              window={window?.now ?? null}
-              windowed={(now, usual, range) => setWindow({ now, usual, range })}
-              found={setFound}
-            />
-          )}
-          {subject.header.value && !isFlat(subject.header.value.shape) && (
-            <Toolbar
-              layout={layout}
-              setLayout={setLayout}
-              look={look}
-              setLook={setLook}
-              window={window}
-              setWindow={(now) => window && setWindow({ ...window, now })}
-            />
-          )}
+          <Picture place={place} subject={subject} tag={tag} view={view} found={setFound} />
         </section>
         <aside class="panel">
           <Review
@@ -130,11 +64,11 @@ export function Case({ place }: { place: CasePlace }) {
             tag={tag}
             versions={label.versions.value ?? []}
             structures={structures}
-            look={look}
-            setLook={setLook}
+            look={view.look}
+            setLook={view.setLook}
             difference={found.difference}
             exact={found.exact}
-            show={show}
+            show={(part) => go(caseAddress({ ...place, ...part }), { replace: true })}
           />
           <Dropped id={id} tag={tag} />
           <About id={id} row={row} header={subject.header.value} info={subject.info.value} />
@@ -143,12 +77,6 @@ export function Case({ place }: { place: CasePlace }) {
       </main>
     </div>
   );
-}
-
-export interface Neighbours {
-  position: string | null;
-  next: () => void;
-  previous: () => void;
 }
 
 function CaseTitle({ place, row, neighbours }: { place: CasePlace; row: Row | null; neighbours: Neighbours }) {
@@ -201,49 +129,6 @@ function Missing({ place, error, again }: { place: CasePlace; error: Error; agai
   );
 }
 
-const usualView = (): Layout => (matchMedia("(max-width: 700px)").matches ? "axial" : "all");
-
 function usualTag(row: Row | null): string | null {
   return row ? (row.tags.includes("final") ? "final" : (row.tags.at(-1) ?? null)) : null;
-}
-
-const isFlat = (shape: number[]): boolean => shape.filter((length) => length > 1).length < 3;
-
-function following(values: number[], value: number | null, step: number): number | null {
-  const ring = [null, ...values];
-  return ring[(ring.indexOf(value) + step + ring.length) % ring.length] ?? null;
-}
-
-// The cases before and after this one in the list it was opened from. The list stays as it was while cases are gone
-// through: one that was approved does not jump to another place.
-function useNeighbours(place: CasePlace): Neighbours {
-  const { id, within } = place;
-  const listing = listingOf(within);
-  const [index, setIndex] = useState(() => listing.place(id));
-  useEffect(() => {
-    let current = true;
-    void listing.reach(0).then(() => {
-      const at = listing.place(id);
-      if (!current) return;
-      setIndex(at);
-      if (at >= 0) listing.cursor = at;
-    });
-    return () => {
-      current = false;
-    };
-  }, [id]);
-  const open = async (step: number) => {
-    const at = (await listing.find(id)) + step;
-    const row = at < 0 ? undefined : await listing.reach(at);
-    if (row) go(caseAddress({ id: row.id, within, view: place.view }));
-    else if (within.state === "labelled" && step > 0) go("/ui/review");
-  };
-  const among = isFiltered(within)
-    ? ` ${within.state ? (WORDS[within.state as keyof typeof WORDS] ?? "").toLowerCase() : "found"}`
-    : "";
-  return {
-    position: index >= 0 && listing.total ? `${count(index + 1)} of ${count(listing.total)}${among}` : null,
-    next: () => void open(1),
-    previous: () => void open(-1),
-  };
 }

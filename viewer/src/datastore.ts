@@ -112,7 +112,7 @@ export const labelFile = (label: string, { tag, version }: Chosen): string =>
 export const picture = (
   image: string,
   size: number,
-  more: { plane?: Plane; tag?: string | null; v?: string } = {},
+  more: { plane?: Plane; tag?: string | null; version?: number | null; v?: string } = {},
 ): string => at("/datastore/image/preview", { image, size, format: "webp", ...more });
 export const imageVolume = (image: string, size: number | null): string =>
   at("/datastore/image/volume", { image, size });

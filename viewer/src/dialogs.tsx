@@ -2,6 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { useKeys } from "./keys";
 import { askWith, name, rename } from "./reviewer";
 
 let ask: () => Promise<string | null> = () => Promise.resolve(null);
@@ -97,7 +98,19 @@ const KEYS: [string, [string, string][]][] = [
   ],
 ];
 
-export function KeysDialog({ open, close }: { open: boolean; close: () => void }) {
+let openKeys: () => void = () => undefined;
+
+export function showKeys(): void {
+  openKeys();
+}
+
+export function KeysDialog() {
+  const [open, setOpen] = useState(false);
+  const close = () => setOpen(false);
+  useEffect(() => {
+    openKeys = () => setOpen(true);
+  }, []);
+  useKeys({ "?": () => setOpen(true) });
   return (
     <Dialog open={open} close={close}>
       <div class="keys">

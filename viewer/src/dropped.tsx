@@ -20,7 +20,12 @@ export function Dropped({ id, tag }: { id: string; tag: string | null }) {
       <section class="upload">
         <label class="button">
           Add a label…
-          <input type="file" name="label" onChange={(event) => setFile(event.currentTarget.files?.[0] ?? null)} />
+          <input
+            type="file"
+            name="label"
+            onClick={(event) => (event.currentTarget.value = "")} // the same file may be chosen again
+            onChange={(event) => setFile(event.currentTarget.files?.[0] ?? null)}
+          />
         </label>
       </section>
       <Dialog open={file !== null} close={() => setFile(null)}>

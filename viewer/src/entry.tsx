@@ -28,7 +28,14 @@ export function Tile({ row, query, current }: Props) {
         <b class="name">{row.id}</b>
         <span class="line">
           <StateSign state={row.state} />
-          <span class="by">{[row.annotator, row.time && ago(row.time)].filter(Boolean).join(" · ")}</span>
+          <span class="by">{row.annotator}</span>
+        </span>
+        <span class="line">
+          <span class="tags">{row.tags.join(", ")}</span>
+          <span>
+            {row.time && <time title={moment(row.time)}>{ago(row.time)}</time>}
+            {row.size != null && <span class="size"> · {bytes(row.size)}</span>}
+          </span>
         </span>
       </span>
       {row.comment && <i class="noted" title={row.comment} />}

@@ -90,8 +90,9 @@ function InfoFilter({ query, facets, change }: Props) {
   const [value, setValue] = useState("");
   const add = (event: Event) => {
     event.preventDefault();
-    if (!key || !value.trim()) return;
-    change({ info: [...query.info.filter((pair) => !pair.startsWith(`${key}=`)), `${key}=${value.trim()}`] });
+    if (!key) return;
+    const pair = value.trim() ? `${key}=${value.trim()}` : key; // the key alone: whatever its value
+    change({ info: [...query.info.filter((known) => known !== key && !known.startsWith(`${key}=`)), pair] });
     setKey("");
     setValue("");
   };
@@ -122,7 +123,7 @@ function InfoFilter({ query, facets, change }: Props) {
             <input
               name="info-value"
               aria-label={`value of ${key}`}
-              placeholder="value, then Enter"
+              placeholder="value or any, Enter"
               value={value}
               ref={focus}
               onInput={(event) => setValue(event.currentTarget.value)}

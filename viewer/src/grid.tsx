@@ -12,7 +12,7 @@ export interface Shape {
 
 export const TILES: Shape = {
   columns: (width) => Math.max(2, Math.floor((width + 16) / (width < 600 ? 172 : 220))),
-  height: (width) => width + 62,
+  height: (width) => width + 84, // the picture and three lines of words
   gap: 16,
 };
 export const LINES: Shape = { columns: () => 1, height: () => 56, gap: 0 };

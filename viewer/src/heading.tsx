@@ -3,7 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { info } from "./datastore";
-import { askForName } from "./dialogs";
+import { askForName, showKeys } from "./dialogs";
 import { Icon } from "./icons";
 import { useAsked } from "./loading";
 import { listen, name } from "./reviewer";
@@ -21,6 +21,9 @@ export function Heading({ title, children }: { title?: string; children?: Compon
       </a>
       {children}
       <div class="tools">
+        <button type="button" class="quiet help" title="Keys (?)" aria-label="keys" onClick={showKeys}>
+          <Icon name="keys" />
+        </button>
         <Themes />
         <Person />
       </div>

@@ -2,6 +2,7 @@
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { go, libraryAddress, type LibraryPlace } from "./address";
+import { Columns } from "./columns";
 import { facets as askFacets, type Facets } from "./datastore";
 import { useDropping } from "./dropping";
 import { Line, Tile } from "./entry";
@@ -66,6 +67,7 @@ export function Library({ place }: { place: LibraryPlace }) {
             clear={() => go(libraryAddress({ ...EVERYTHING, sort: query.sort }, layout))}
           />
           <div class={layout}>
+            {layout === "table" && listing.total ? <Columns sort={query.sort} change={change} /> : null}
             <Grid
               listing={listing}
               shape={shape}

@@ -139,3 +139,9 @@ export function listingOf(query: Query): Listing {
   kept = new Listing(query);
   return kept;
 }
+
+// Have the next list fetched anew: cases may have left it.
+export function forgetListing(): void {
+  kept?.close();
+  kept = null;
+}

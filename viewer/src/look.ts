@@ -11,3 +11,20 @@ export interface Look {
   only: number | null; // one structure alone
   colours: (value: number) => Colour | null; // null: not drawn
 }
+
+export type Window = [low: number, high: number]; // the values that are black and white
+
+export interface Windows {
+  now: Window;
+  usual: Window;
+  range: Window;
+}
+
+export interface View {
+  look: Look;
+  setLook: (look: Look) => void;
+  layout: Layout;
+  setLayout: (layout: Layout) => void;
+  windows: Windows | null; // null: not known yet
+  setWindows: (windows: Windows) => void;
+}

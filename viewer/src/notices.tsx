@@ -18,13 +18,18 @@ let count = 0;
 export function notify(notice: Notice): (next?: Notice) => void {
   const key = count++;
   const show = (next?: Notice) => {
-    if (next) shown.set(key, next);
-    else shown.delete(key);
-    if (next && Number.isFinite(STAY[next.kind])) setTimeout(() => shown.get(key) === next && show(), STAY[next.kind]);
+    if (!next) return hide(key);
+    shown.set(key, next);
+    if (Number.isFinite(STAY[next.kind])) setTimeout(() => shown.get(key) === next && hide(key), STAY[next.kind]);
     for (const listener of listeners) listener();
   };
   show(notice);
   return show;
+}
+
+function hide(key: number): void {
+  shown.delete(key);
+  for (const listener of listeners) listener();
 }
 
 export function failed(error: unknown): void {
@@ -45,7 +50,13 @@ export function Notices() {
           <span>{notice.text}</span>
           {notice.progress !== undefined && <progress value={notice.progress} />}
           {notice.action && (
-            <button type="button" class="quiet" onClick={notice.action.run}>
+            <button
+              type="button"
+              onClick={() => {
+                hide(key);
+                notice.action?.run();
+              }}
+            >
               {notice.action.word}
             </button>
           )}

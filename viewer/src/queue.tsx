@@ -5,10 +5,12 @@ import { caseAddress, go } from "./address";
 import { images } from "./datastore";
 import { Heading } from "./heading";
 import { useKeys } from "./keys";
+import { forgetListing } from "./listing";
 import { useAsked } from "./loading";
 import { WAITING } from "./query";
 
 export function Queue() {
+  useEffect(forgetListing, []);
   const asked = useAsked(() => images(WAITING, null, 1), []);
   const first = asked.value?.images[0];
   useEffect(() => {

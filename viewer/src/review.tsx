@@ -5,7 +5,7 @@ import { review as save, type LabelInfo, type Review as Meta } from "./datastore
 import { Icon, type IconName } from "./icons";
 import { useKeys } from "./keys";
 import type { Asked } from "./loading";
-import type { Neighbours } from "./case";
+import type { Neighbours } from "./neighbours";
 import { failed, notify } from "./notices";
 import { who } from "./reviewer";
 import { ago, moment } from "./words";
@@ -28,9 +28,11 @@ export function Review({ id, tag, earlier, info, neighbours, queue }: Props) {
   const decide = async (status: "approved" | "flagged") => {
     const undone = meta.status === status;
     const word = status === "approved" ? "Approved" : "Flagged";
+    const before = text(meta.status);
     const done = await write(
       { status: undone ? "" : status },
       undone ? `${id} is no longer ${status}.` : `${word} ${id}.`,
+      () => void write({ status: before }, `${id} is as it was before.`),
     );
     if (done && queue && !undone) neighbours.next();
   };
@@ -114,7 +116,8 @@ interface Kept {
   meta: Partial<Meta>;
   draft: string | null; // a comment that is being written
   setDraft: (draft: string | null) => void;
-  write: (part: Partial<Meta>, done: string) => Promise<boolean>; // once what was written before is kept
+  // Once what was written before is kept, write this too; say that it is done, and offer to undo it.
+  write: (part: Partial<Meta>, done: string, undo?: () => void) => Promise<boolean>;
 }
 
 function useMeta(id: string, tag: string | null, info: Asked<LabelInfo>): Kept {
@@ -125,7 +128,7 @@ function useMeta(id: string, tag: string | null, info: Asked<LabelInfo>): Kept {
   const now = useRef({ meta, draft, info: info.value });
   now.current = { meta, draft, info: info.value };
   const last = useRef(Promise.resolve(true));
-  const put = async (part: Partial<Meta>, done: string): Promise<boolean> => {
+  const put = async (part: Partial<Meta>, done: string, undo?: () => void): Promise<boolean> => {
     const client = tag && (await who());
     if (!client) return false;
     const { status, level, comment } = now.current.meta;
@@ -144,14 +147,14 @@ function useMeta(id: string, tag: string | null, info: Asked<LabelInfo>): Kept {
       failed(error);
       return false;
     }
-    notify({ kind: "done", text: done });
+    notify({ kind: "done", text: done, ...(undo && { action: { word: "Undo", run: undo } }) });
     now.current = { ...now.current, meta: next };
     setSaved({ meta: next, after: now.current.info });
     setDraft((later) => (later === words ? null : later));
     info.again();
     return true;
   };
-  const write = (part: Partial<Meta>, done: string) => (last.current = last.current.then(() => put(part, done)));
+  const write: Kept["write"] = (...what) => (last.current = last.current.then(() => put(...what)));
   return { meta, draft, setDraft, write };
 }
 

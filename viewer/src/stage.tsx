@@ -6,7 +6,7 @@ import { reducedTo, useDifference, useLabelmap, useVolume, type Arriving, type L
 import { imageVolume, picture, type Header } from "./datastore";
 import { useKeys } from "./keys";
 import type { Labelmap } from "./labelmap";
-import type { Layout, Look } from "./look";
+import type { Layout, Look, Window } from "./look";
 import type { Scene } from "./scene";
 import { bytes } from "./words";
 
@@ -30,8 +30,6 @@ interface Props {
   windowed: (window: Window, usual: Window, range: Window) => void;
   found: (found: Found) => void;
 }
-
-export type Window = [low: number, high: number];
 
 export function Stage(props: Props) {
   const { image, header, label, against, beside, look } = props;
@@ -82,6 +80,7 @@ export function Stage(props: Props) {
         {beside && against && (
           <Pane
             {...props}
+            label={against}
             title={nameOf(against.chosen)}
             volume={volume.data}
             shown={second.value}
@@ -152,7 +151,7 @@ function Pane({ image, v, label, title, volume, shown, look, layout, window, win
   return (
     <figure class="pane">
       {!drawn && (
-        <img class="first" src={picture(image, 512, { plane: "axial", tag: label?.chosen.tag ?? null, v })} alt="" />
+        <img class="first" src={picture(image, 512, { plane: "axial", v, ...label?.chosen })} alt="" />
       )}
       <canvas
         ref={canvas}

@@ -1,8 +1,7 @@
 // Under the picture: which planes, how strong the label is, the window.
 
 import { Icon } from "./icons";
-import { LAYOUTS, type Layout, type Look } from "./look";
-import type { Window } from "./stage";
+import { LAYOUTS, type Layout, type View, type Window, type Windows } from "./look";
 
 const NAMES: Record<Layout, string> = {
   all: "All",
@@ -12,16 +11,7 @@ const NAMES: Record<Layout, string> = {
   render: "3-D",
 };
 
-interface Props {
-  layout: Layout;
-  setLayout: (layout: Layout) => void;
-  look: Look;
-  setLook: (look: Look) => void;
-  window: { now: Window; usual: Window; range: Window } | null;
-  setWindow: (window: Window) => void;
-}
-
-export function Toolbar({ layout, setLayout, look, setLook, window, setWindow }: Props) {
+export function Toolbar({ layout, setLayout, look, setLook, windows, setWindows }: View) {
   return (
     <div class="toolbar" role="toolbar" aria-label="view">
       <div class="switch" role="group" aria-label="planes">
@@ -31,43 +21,35 @@ export function Toolbar({ layout, setLayout, look, setLook, window, setWindow }:
           </button>
         ))}
       </div>
-      <label class="slider">
-        <span>Label</span>
-        <input
-          type="range"
-          name="opacity"
-          min="0"
-          max="1"
-          step="0.05"
-          value={look.opacity}
-          onInput={(event) => setLook({ ...look, opacity: Number(event.currentTarget.value) })}
-        />
-      </label>
-      <label class="check">
-        <input
-          type="checkbox"
-          name="outline"
-          checked={look.outline}
-          onChange={(event) => setLook({ ...look, outline: event.currentTarget.checked })}
-        />
-        <span>Outline</span>
-      </label>
-      {window && <WindowFields {...window} setWindow={setWindow} />}
+      <div class="fields">
+        <label class="slider">
+          <span>Label</span>
+          <input
+            type="range"
+            name="opacity"
+            min="0"
+            max="1"
+            step="0.05"
+            value={look.opacity}
+            onInput={(event) => setLook({ ...look, opacity: Number(event.currentTarget.value) })}
+          />
+        </label>
+        <label class="check">
+          <input
+            type="checkbox"
+            name="outline"
+            checked={look.outline}
+            onChange={(event) => setLook({ ...look, outline: event.currentTarget.checked })}
+          />
+          <span>Outline</span>
+        </label>
+        {windows && <WindowFields {...windows} setWindow={(now) => setWindows({ ...windows, now })} />}
+      </div>
     </div>
   );
 }
 
-function WindowFields({
-  now,
-  usual,
-  range,
-  setWindow,
-}: {
-  now: Window;
-  usual: Window;
-  range: Window;
-  setWindow: (window: Window) => void;
-}) {
+function WindowFields({ now, usual, range, setWindow }: Windows & { setWindow: (window: Window) => void }) {
   const [low, high] = now;
   const step = (range[1] - range[0]) / 200 || 1;
   const field = (name: string, value: number, put: (value: number) => Window) => (
