@@ -172,6 +172,16 @@ def test_labels_stand_side_by_side(cases: Cases, page: Page) -> None:
     until(lambda: share(first, shade(1)) > 0.02 and share(other, shade(2)) > 0.02, page)
     assert share(first, shade(2)) == share(other, shade(1)) == 0
     expect(page.locator("figcaption")).to_have_text(["final", "second"])
+    opacity(page, 0)  # what is left are image and cross, above the names
+
+    def alike() -> bool:
+        return bool((np.abs(pixels(first) - pixels(other))[:-80] > 30).any(axis=2).mean() < 0.001)
+
+    until(alike, page)
+    before = pixels(first)
+    first.click(position={"x": 150, "y": 200})
+    until(lambda: bool((np.abs(pixels(first) - before) > 30).any(axis=2).mean() > 0.002), page)
+    until(alike, page)
 
 
 def test_labels_on_different_grids_are_not_compared_voxel_by_voxel(cases: Cases, page: Page) -> None:

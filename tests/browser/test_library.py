@@ -23,8 +23,9 @@ MANY = 3000
 @pytest.mark.parametrize("layout", ["grid", "table"])
 def test_every_case_is_there_with_its_picture(layout: str, page: Page) -> None:
     """The real head, nibabel's scans and the phantoms: id, state and a picture that was really drawn."""
+    page.goto(f"/ui/?layout={layout}")
     for image in (*SCANS, "phantom_1"):
-        page.goto(f"/ui/?layout={layout}&text={image}")
+        page.get_by_label("search cases").fill(image)
         entry = tile(page, image)
         expect(entry.locator(".thumbnail.there img")).to_be_visible()
         assert entry.locator("img").evaluate("img => img.naturalWidth") >= 64

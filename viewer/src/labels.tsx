@@ -54,7 +54,7 @@ export function Labels(props: Props) {
           they may not fit.
         </p>
       )}
-      {place.against ? <Changes {...props} /> : <Structures {...props} />}
+      {place.against && !place.beside ? <Changes {...props} /> : <Structures {...props} />}
       <Comparison {...props} />
       <Versions {...props} />
     </section>
@@ -91,8 +91,7 @@ const CHANGE_WORDS: Record<Change, string> = {
   same: "the same",
 };
 
-function Changes({ place, difference, exact }: Props) {
-  if (place.beside) return null;
+function Changes({ difference, exact }: Props) {
   return (
     <ul class="structures changes" aria-label="changes" data-ready={difference !== null}>
       {CHANGES.map((change, index) => (

@@ -14,7 +14,7 @@ import { Icon } from "./icons";
 import { useKeys } from "./keys";
 import { listingOf, type Listing } from "./listing";
 import { useAsked, type Asked } from "./loading";
-import { EVERYTHING, isFiltered, type Query } from "./query";
+import { EVERYTHING, filtersIn, isFiltered, type Query } from "./query";
 import { addImages } from "./uploads";
 import { count, counted } from "./words";
 
@@ -56,7 +56,7 @@ export function Library({ place }: { place: LibraryPlace }) {
         <div>
           <Progress facets={facets.value} />
           <button type="button" class="filters-open" aria-expanded={open} onClick={() => setOpen(!open)}>
-            <Icon name="filter" /> Filter and sort
+            <Icon name="filter" /> Filter and sort {filtersIn(query) > 0 && <b>{filtersIn(query)}</b>}
           </button>
           <div class={open ? "filters-place open" : "filters-place"}>
             <Filters query={query} facets={facets.value} change={change} />

@@ -14,7 +14,6 @@ import type { Subject } from "./subject";
 import { Toolbar } from "./toolbar";
 
 const LOOK: Look = { opacity: 0.5, outline: false, only: null, colours: colourOf };
-const CHANGES_LOOK: Look = { ...LOOK, opacity: 0.8, colours: (value) => CHANGE_COLOURS[CHANGES[value - 1] ?? "same"] };
 
 export function useView(place: CasePlace, tag: string | null): View {
   const [look, setLook] = useState(LOOK);
@@ -68,7 +67,7 @@ export function Picture({ place, subject, tag, view, found }: Props) {
         against={labelOf(row, place.against)}
         beside={place.beside}
         look={view.look}
-        changes={CHANGES_LOOK}
+        changes={changesLook(view.look)}
         layout={view.layout}
         window={windows?.now ?? null}
         windowed={(now, usual, range) => setWindows({ now, usual, range })}
@@ -77,6 +76,12 @@ export function Picture({ place, subject, tag, view, found }: Props) {
       <Toolbar {...view} />
     </>
   );
+}
+
+// What differs has to stand out from the image.
+function changesLook({ opacity, outline }: Look): Look {
+  const colours = (value: number) => CHANGE_COLOURS[CHANGES[value - 1] ?? "same"];
+  return { opacity: Math.min(1, 1.6 * opacity), outline, only: null, colours };
 }
 
 function labelOf(row: Row, chosen: Chosen | null): Label | null {

@@ -43,6 +43,11 @@ export function format(query: Query): string {
   return parts.toString();
 }
 
+// How many filters there are beside the text.
+export function filtersIn(query: Query): number {
+  return query.info.length + WORDS.filter((name) => name !== "text" && query[name] !== "").length;
+}
+
 export function isFiltered(query: Query): boolean {
-  return query.info.length > 0 || WORDS.some((name) => query[name] !== "");
+  return query.text !== "" || filtersIn(query) > 0;
 }

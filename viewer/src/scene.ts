@@ -12,11 +12,17 @@ const SLICES: Record<Layout, SLICE_TYPE> = {
   render: SLICE_TYPE.RENDER,
 };
 
+type Place = Niivue["scene"]["crosshairPos"];
+
+const CROSS = 1.5; // px; a thinner line is lost between two pixels
+const SCALE = 1.2; // of the 3-D view, which else has room for the volume's corners
+
 export class Scene {
   onWindow: (low: number, high: number) => void = () => undefined;
   private image: NVImage | null = null;
   private label: Labelmap | null = null;
   private frame = 0; // that is asked for, to draw in
+  private twin: Scene | null = null; // the canvas beside this one, which shows the same place
   private visited = false; // a label's heart was gone to
 
   private constructor(private nv: Niivue) {}
@@ -25,7 +31,6 @@ export class Scene {
     const nv = new Niivue({
       backColor: [0, 0, 0, 1],
       crosshairColor: [0.42, 0.62, 0.85, 1],
-      crosshairWidth: 0.3,
       crosshairWidthUnit: "percent",
       crosshairGap: 4,
       fontColor: [0.75, 0.78, 0.82, 1],
@@ -46,6 +51,7 @@ export class Scene {
       logLevel: "error",
     });
     await nv.attachToCanvas(canvas, false);
+    nv.setScale(SCALE);
     const scene = new Scene(nv);
     scene.drawOncePerFrame();
     nv.onIntensityChange = (volume) => scene.onWindow(volume.cal_min ?? 0, volume.cal_max ?? 1);
@@ -82,10 +88,7 @@ export class Scene {
     this.nv.volumes = label ? [this.image, label.volume] : [this.image];
     if (!label) return this.nv.setVolume(this.image, 0);
     this.nv.overlays = [label.volume];
-    if (label.heart && !this.visited) {
-      this.visited = true; // from here on, the place is the user's
-      this.nv.scene.crosshairPos = this.nv.mm2frac(label.heart);
-    }
+    if (label.heart && !this.visited) this.visit(this.nv.mm2frac(label.heart));
     this.paint(look);
   }
 
@@ -113,6 +116,9 @@ export class Scene {
   }
 
   arrange(layout: Layout): void {
+    const { clientWidth, clientHeight } = this.nv.canvas!;
+    const plane = Math.min(clientWidth, clientHeight) / (layout === "all" ? 2 : 1);
+    this.nv.setCrosshairWidth((100 * CROSS) / plane);
     this.nv.setSliceType(SLICES[layout]);
   }
 
@@ -147,12 +153,26 @@ export class Scene {
   zoom(factor: number | null): void {
     const [x, y, z, scale] = this.nv.scene.pan2Dxyzmm as unknown as [number, number, number, number];
     this.nv.setPan2Dxyzmm(factor === null ? [0, 0, 0, 1] : [x, y, z, Math.min(20, Math.max(0.5, scale * factor))]);
-    this.nv.setScale(factor === null ? 1 : this.nv.scene.volScaleMultiplier * factor);
+    this.nv.setScale(factor === null ? SCALE : this.nv.scene.volScaleMultiplier * factor);
   }
 
-  // Let two canvases show the same place, whichever of them is moved.
-  static couple(one: Scene, other: Scene): void {
-    one.nv.broadcastTo(other.nv);
-    other.nv.broadcastTo(one.nv);
+  // Go to a place; from here on, it is the user's.
+  private visit(place: Place): void {
+    for (const scene of [this, this.twin]) {
+      if (!scene) continue;
+      scene.visited = true;
+      scene.nv.scene.crosshairPos = [place[0], place[1], place[2]];
+      if (scene.image) scene.nv.drawScene();
+    }
+  }
+
+  // Show the same place as the canvas beside this one, whichever of them is moved; beside none, this one's own.
+  pairWith(twin: Scene | null): void {
+    this.twin = twin;
+    this.nv.broadcastTo(twin ? [twin.nv] : []);
+    if (!twin) return;
+    twin.twin = this;
+    twin.nv.broadcastTo([this.nv]);
+    if (this.visited) this.visit(this.nv.scene.crosshairPos);
   }
 }

@@ -48,10 +48,7 @@ export function Stage(props: Props) {
   useSceneKeys(scenes, props.layout);
   const comparing = against !== null && !beside;
   const shown = comparing ? differing.value : first.value;
-  const couple = () => {
-    const [one, other] = scenes.current;
-    if (one && other) void import("./scene").then(({ Scene }) => Scene.couple(one, other));
-  };
+  const pair = () => scenes.current[0]?.pairWith(scenes.current[1]);
   const errors = [volume.error, first.error, second.error, differing.error].filter((error) => error !== null);
   return (
     <>
@@ -75,7 +72,7 @@ export function Stage(props: Props) {
           volume={volume.data}
           shown={shown}
           look={comparing ? props.changes : look}
-          ready={(scene) => ((scenes.current[0] = scene), couple())}
+          ready={(scene) => ((scenes.current[0] = scene), pair())}
         />
         {beside && against && (
           <Pane
@@ -85,8 +82,8 @@ export function Stage(props: Props) {
             volume={volume.data}
             shown={second.value}
             look={look}
-            ready={(scene) => ((scenes.current[1] = scene), couple())}
-            />
+            ready={(scene) => ((scenes.current[1] = scene), pair())}
+          />
         )}
         <Coming volume={volume} />
       </div>
