@@ -54,6 +54,9 @@ export class Scene {
     nv.setScale(SCALE);
     const scene = new Scene(nv);
     scene.drawOncePerFrame();
+    nv.onLocationChange = () => scene.twin?.follow(scene);
+    // NiiVue tells the twin of turning and zooming only while this canvas has the focus.
+    canvas.addEventListener("pointerdown", () => canvas.focus({ preventScroll: true }));
     nv.onIntensityChange = (volume) => scene.onWindow(volume.cal_min ?? 0, volume.cal_max ?? 1);
     return scene;
   }
@@ -161,9 +164,17 @@ export class Scene {
     for (const scene of [this, this.twin]) {
       if (!scene) continue;
       scene.visited = true;
-      scene.nv.scene.crosshairPos = [place[0], place[1], place[2]];
+      scene.nv.scene.crosshairPos = [...place] as Place;
       if (scene.image) scene.nv.drawScene();
     }
+  }
+
+  // The mouse's wheel moves a canvas that has no focus, too.
+  private follow({ nv }: Scene): void {
+    const place = [...nv.scene.crosshairPos] as Place;
+    if (!this.image || String(place) === String([...this.nv.scene.crosshairPos])) return;
+    this.nv.scene.crosshairPos = place;
+    this.nv.drawScene();
   }
 
   // Show the same place as the canvas beside this one, whichever of them is moved; beside none, this one's own.

@@ -98,7 +98,7 @@ interface PaneProps extends Props {
   ready: (scene: Scene | null) => void;
 }
 
-function Pane({ image, v, label, title, volume, shown, look, layout, window, windowed, ready }: PaneProps) {
+function Pane({ image, v, label, title, volume, shown, beside, look, layout, window, windowed, ready }: PaneProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const [scene, setScene] = useState<Scene | null>(null);
   const [drawn, setDrawn] = useState<ArrayBuffer | null>(null);
@@ -141,7 +141,7 @@ function Pane({ image, v, label, title, volume, shown, look, layout, window, win
   useEffect(() => {
     if (drawn) scene?.paint(look);
   }, [look.opacity, look.outline, look.only]);
-  useEffect(() => scene?.arrange(layout), [scene, layout]);
+  useEffect(() => scene?.arrange(layout), [scene, layout, beside]);
   useEffect(() => {
     if (drawn && window && scene) scene.setWindow(...window);
   }, [window?.[0], window?.[1]]);
