@@ -178,5 +178,12 @@ ROWS = (
     Row("importing the library", (within(1.3, Limit.IMPORTS),), Limit.IMPORTS),
     Row("the server's start", (below(1),)),
     Row("monailabel-datastore --help", (below(0.3),)),
+    Row("the viewer's grid: first picture, made for it", (below(1, 10_000),)),
+    Row("the viewer's grid: first picture, made before", (below(1, 10_000),)),
+    Row("the viewer's case: 128 x 128 x 128 with its label", (below(5),)),
+    Row("the viewer's case: a CT of 512 x 512 x 200, its first plane", (below(1),)),
+    Row("the viewer's case: the CT with its label, at what the machine can draw"),
+    Row("the viewer's case: its next slice"),
+    Row("the viewer's case: all voxels of the CT, on request"),
 )
 BY_NAME = {row.name: row for row in ROWS}

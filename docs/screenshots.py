@@ -126,8 +126,8 @@ def _taken(browser: Browser, url: str, shot: Shot, scheme: str) -> bytes:
 
 def _settled(page: Page) -> bytes:
     """Give a picture of the page once letters and pictures are there and nothing moves any more."""
-    page.wait_for_function("document.fonts.status === 'loaded'")
-    page.wait_for_function("[...document.images].every(image => image.complete && image.naturalWidth)")
+    page.wait_for_function("() => document.fonts.status === 'loaded'")
+    page.wait_for_function("() => [...document.images].every(image => image.complete && image.naturalWidth)")
     expect(page.locator(".waiting, .coming")).to_have_count(0)
     seen = [b""]
     until(lambda: seen.append(page.screenshot()) or seen[-1] == seen[-2], page)  # type: ignore[func-returns-value]
