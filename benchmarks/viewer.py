@@ -163,7 +163,8 @@ def _pressed(page: Page, key: str, canvas: Locator) -> None:
 
 def _at_full_resolution(page: Page) -> None:
     page.get_by_role("button", name="Load all of it").click()
-    page.locator(".coming").wait_for()
+    page.get_by_role("button", name="Load all of it").wait_for(state="detached")
+    page.locator("canvas[data-label=true]").wait_for()
     page.locator(".coming").wait_for(state="detached")
     _labelled(page)
 

@@ -18,7 +18,7 @@ from monailabel import demo
 from monailabel.datastore.local import LocalDatastore
 from monailabel.imaging.voxels import Array
 from tests.browser import chromium
-from tests.browser.screen import Colour, labelled, shade, tinted, until
+from tests.browser.screen import PATIENCE, Colour, labelled, shade, tinted, until
 from tests.unit.server.running import running
 
 PROJECT = Path(__file__).parents[1]
@@ -26,7 +26,6 @@ IMAGES = PROJECT / "docs" / "images"
 BRAINS = PROJECT / "tests" / "data" / "brains"
 LAPTOP = {"viewport": {"width": 1366, "height": 768}}
 PHONE = {"viewport": {"width": 390, "height": 780}, "device_scale_factor": 2, "has_touch": True, "is_mobile": True}
-PATIENCE = 60_000  # ms
 COLOURS = 256  # of a picture's palette
 MOST_BYTES = 300_000  # of a picture
 TISSUES = ({"name": "grey matter", "idx": 1}, {"name": "white matter", "idx": 2})
@@ -47,6 +46,7 @@ class Shot:
 
 def main() -> None:
     """Take all pictures."""
+    expect.set_options(timeout=PATIENCE)
     build(PROJECT)
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch, chromium.started() as browser:
@@ -152,7 +152,8 @@ def _drawn(page: Page, *colours: Colour) -> None:
     """Wait until the label is seen in these colours."""
     labelled(page)
     page.get_by_role("button", name="Load all of it").click()
-    page.locator(".coming").wait_for()
+    page.get_by_role("button", name="Load all of it").wait_for(state="detached")
+    labelled(page)
     page.locator(".coming").wait_for(state="detached")
     canvas = labelled(page)
     until(lambda: all(tinted(canvas, colour) > 0.002 for colour in colours), page)
