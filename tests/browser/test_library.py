@@ -45,7 +45,7 @@ def test_searching_finds_while_typing(page: Page) -> None:
     """The list narrows with the letters, says when there is nothing, and is a link that can be handed on."""
     page.goto("/")
     page.keyboard.press("/")
-    page.keyboard.type("phantom_")
+    page.keyboard.type("phantom_", delay=160)  # ms; as people type: each request is sent while the next letter comes
     expect(page.locator(".found")).to_have_text("5 cases found")
     shows(page, [f"phantom_{n}" for n in range(1, 6)])
     page.keyboard.type("nobody")

@@ -1,6 +1,6 @@
 // What chooses among the cases: state, tag, annotator, structure, any info; and their order.
 
-import { useEffect, useLayoutEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Counts, Facets } from "./datastore";
 import { Icon } from "./icons";
 import { SORTS, STATES, type Query } from "./query";
@@ -143,10 +143,17 @@ const PAUSE = 150; // ms between the last letter and the request
 
 export function Search({ text, change }: { text: string; change: (part: Partial<Query>) => void }) {
   const [typed, setTyped] = useState(text);
-  useLayoutEffect(() => setTyped(text), [text]); // at once: somebody may be typing
+  const sent = useRef(text);
+  useLayoutEffect(() => {
+    if (text !== sent.current) setTyped(text); // changed elsewhere, not by what was typed here a moment ago
+    sent.current = text;
+  }, [text]);
   useEffect(() => {
     if (typed === text) return;
-    const timer = setTimeout(() => change({ text: typed }), PAUSE);
+    const timer = setTimeout(() => {
+      sent.current = typed;
+      change({ text: typed });
+    }, PAUSE);
     return () => clearTimeout(timer);
   }, [typed]);
   return (
