@@ -393,6 +393,10 @@ SELECT path, mtime_ns, inode FROM folder;
 INSERT INTO folder (path, mtime_ns, inode) VALUES (:path, :mtime_ns, :inode)
 ON CONFLICT (path) DO UPDATE SET mtime_ns = excluded.mtime_ns, inode = excluded.inode;
 
+-- name: drop_folder
+-- Forget a folder that is there no longer.
+DELETE FROM folder WHERE path = :path;
+
 -- name: missing
 -- The files that are gone without our doing, and whose info waits for them.
 SELECT image_id, tag, ext FROM item WHERE state = 1 ORDER BY born;
@@ -407,10 +411,15 @@ INSERT INTO problem (path, what, orphan) VALUES (:path, :what, :orphan)
 ON CONFLICT (path) DO UPDATE SET what = excluded.what, orphan = excluded.orphan;
 
 -- name: drop_problems
--- Forget the problems of a folder that is read anew.
-DELETE FROM problem WHERE rtrim(rtrim(path, replace(path, '/', '')), '/') = :folder;
+-- Forget the problems of a folder that is read anew, and of those in it.
+DELETE FROM problem WHERE substr(path, 1, length(:folder) + 1) = :folder || '/';
 
 -- name: reread_orphans
--- Have the folders read again in which labels wait for an image.
+-- Have the tags' folders (`labels/<tag>`, before the next `/`) read again in which labels wait for an image.
 DELETE FROM folder WHERE path IN (
-    SELECT rtrim(rtrim(path, replace(path, '/', '')), '/') FROM problem WHERE orphan = 1);
+    SELECT substr(path, 1, 7 + instr(substr(path, 8), '/') - 1) FROM problem WHERE orphan = 1);
+
+-- name: with_tilde
+-- An image, present or to be restored, whose id has another meaning where files lie in sub-folders.
+SELECT image_id FROM item WHERE tag = '' AND instr(image_id, '~')
+    AND (state < 2 OR EXISTS (SELECT 1 FROM version WHERE version.item = item.id AND version.kept IS NOT '')) LIMIT 1;

@@ -310,6 +310,11 @@ class SqliteCatalog:
         """Give time stamp and inode of each folder as they were before it was last read."""
         return {path: (mtime_ns, inode) for path, mtime_ns, inode in self._all("folders")}
 
+    def with_tilde(self) -> str | None:
+        """Give an id that has a `~`, of an image that is there or can be restored; None if there is none."""
+        found: str | None = self._get("with_tilde")
+        return found
+
     def missing(self) -> list[tuple[str, str, str]]:
         """Give image id, tag and extension of the files that are gone without our doing."""
         return self._all("missing")

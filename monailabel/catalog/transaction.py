@@ -176,6 +176,10 @@ class Transaction:
         """Note the time stamp of a folder before it was read."""
         self._get("put_folder", path=path, mtime_ns=mtime_ns, inode=inode)
 
+    def drop_folder(self, path: str) -> None:
+        """Forget a folder that is there no longer."""
+        self._get("drop_folder", path=path)
+
     def replace_problems(self, folder: str, found: dict[str, tuple[str, bool]]) -> None:
         """Note by relative path what could not be taken in from a folder, and whether it is a label without image."""
         self._get("drop_problems", folder=folder)

@@ -8,7 +8,7 @@ import typer
 from monailabel.cli import erasing, opening, options, printing
 from monailabel.cli.asking import Yes
 from monailabel.cli.looking import print_status
-from monailabel.cli.options import AsJson, Create, Folder, ImageId, ReadOnly, Settings, Tag
+from monailabel.cli.options import AsJson, Create, Folder, ImageId, Layout, ReadOnly, Recursive, Settings, Tag
 from monailabel.interfaces.exception import ImageNotFoundException, LabelNotFoundException
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ def add(
     image_id: Annotated[str | None, typer.Option("--id", metavar="ID", help="Else the file's name gives it.")] = None,
     settings: Settings = None,
     create: Create = False,
+    layout: Layout = None,
+    recursive: Recursive = None,
     as_json: AsJson = False,
 ) -> None:
     """Add images from files.
@@ -34,7 +36,8 @@ def add(
     info = options.info(settings)
     added: list[dict[str, str]] = []
     try:
-        with opening.changing(folder, create) as datastore, printing.bar() as tell:
+        how = {"layout": layout, "recursive": recursive}
+        with opening.changing(folder, create, **how) as datastore, printing.bar() as tell:
 
             def note(ids: list[str]) -> None:
                 added.extend({"id": id, "file": str(file)} for id, file in zip(ids, files[len(added) :], strict=False))

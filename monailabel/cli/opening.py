@@ -39,10 +39,10 @@ def stays(folder: Path) -> bool:
 
 
 @contextmanager
-def changing(folder: Path, create: bool = False) -> Iterator["LocalDatastore"]:
+def changing(folder: Path, create: bool = False, **options: Any) -> Iterator["LocalDatastore"]:
     """Open a folder for a verb that changes it."""
     found(folder, create)
-    with opened(folder) as datastore:
+    with opened(folder, **options) as datastore:
         yield datastore
 
 
@@ -55,6 +55,8 @@ def opened(folder: Path, **options: Any) -> Iterator["LocalDatastore"]:
     settings = Settings.from_environment(folder=str(folder))
     options["read_only"] = options.get("read_only", False) or settings.read_only
     options["follow_links"] = settings.follow_links
+    for name in ("layout", "recursive"):
+        options[name] = getattr(settings, name) if options.get(name) is None else options[name]
     with (
         printing.bar() as tell,
         LocalDatastore(str(folder), extensions=settings.extensions, progress=tell, **options) as datastore,

@@ -11,6 +11,10 @@ ImageId = Annotated[str, typer.Argument(metavar="ID", help="The image's id.", sh
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 ReadOnly = Annotated[bool, typer.Option("--read-only", help="Write not a byte into the folder.")]
 Create = Annotated[bool, typer.Option("--create", help="Make the folder if it is not there.")]
+Layout = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Where a new datastore's files lie: flat, or sharded (256 folders).")
+]
+Recursive = Annotated[bool | None, typer.Option(help="Take in images in sub-folders as they come.")]
 Tag = Annotated[str | None, typer.Option("--tag", metavar="TAG", help="The label's tag; without it, the image.")]
 Settings = Annotated[
     list[str] | None,

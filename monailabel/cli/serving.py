@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from monailabel.cli import opening, options, printing
-from monailabel.cli.options import Create
+from monailabel.cli.options import Create, Layout, Recursive
 
 FIRST_PORT = 8000
 DEMO = Path("demo-datastore")
@@ -31,6 +31,8 @@ def serve(
         str | None,
         typer.Option(metavar="WHEN", help="Follow links out of the folder: never, reading (if not given), writing."),
     ] = None,
+    layout: Layout = None,
+    recursive: Recursive = None,
     cors_origins: Annotated[
         str | None, typer.Option(metavar="ORIGINS", help="Other sites whose pages may ask, separated by commas.")
     ] = None,
@@ -57,6 +59,8 @@ def serve(
         "read_only": read_only,
         "auto_reload": auto_reload,
         "follow_links": follow_links,
+        "layout": layout,
+        "recursive": recursive,
         "cors_origins": None if cors_origins is None else options.words(cors_origins),
         "session_path": None if session_path is None else str(session_path),
         "session_expiry": session_expiry,

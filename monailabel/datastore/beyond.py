@@ -112,6 +112,10 @@ class Beyond(Finding, Pictures):
     def _target(self, image_id: str, tag: str, ext: str, info: dict[str, Any]) -> str:
         """Give the place of a new file, and complete its info. Raises InvalidInputException for an unsafe name."""
         name = naming.new_file("label" if tag else "image id", image_id, ext)
+        if "~" in image_id:
+            self._store.follow_layout()
+        if not tag:
+            self._store.images.check_new(name)
         if not tag and name in (os.path.basename(self._store.snapshot.path), "labels"):
             raise InvalidInputException(f"image id {image_id!r} refused: {name!r} is the datastore's own")
         info |= {"ts": int(time.time()), "name": self._filename(image_id, ext)}
@@ -149,7 +153,7 @@ class Beyond(Finding, Pictures):
     def _incoming_image(self, file: tuple[str | None, str | PathLike[str], dict[str, Any] | None]) -> Incoming:
         image_id, path, info = file
         id, ext = self._to_id(base_name(path))
-        return self._incoming(naming.image_id(image_id or id), IMAGE, ext, path, info)
+        return self._incoming(naming.image_id(image_id or self._store.images.id_of(id)), IMAGE, ext, path, info)
 
     def _incoming_label(self, file: tuple[str, str | PathLike[str], str, dict[str, Any] | None]) -> Incoming:
         image_id, path, tag, info = file
@@ -200,24 +204,27 @@ class Beyond(Finding, Pictures):
         Raises ConflictException where there is no labelled case.
         """
         cases = pick(self.datalist(), limit_cases)
-        members = [self._member(role, path) for case in cases for role, path in case.items()]
         ours = {self._uri(id, IMAGE): id for id, *_ in self._store.catalog.pairs(DefaultLabelTag.FINAL.value)}
         ids = [ours.get(case["image"]) or self._to_id(os.path.basename(case["image"]))[0] for case in cases]
+        files = [(id, *file) for id, case in zip(ids, cases, strict=True) for file in case.items()]
+        members = [self._member(id, role, path) for id, role, path in files]
         metadata: list[str] = []
         with self._store.catalog.document() as pages:
             pages.write(metadata.append, ids=ids)
         return Archive(members, "".join(metadata).encode())
 
-    def _member(self, role: str, path: str) -> Member:
+    def _member(self, image_id: str, role: str, path: str) -> Member:
         """Give a file of the archive as it is now, whatever happens to it until its turn comes."""
         store, name = self._store, os.path.basename(path)
         tag = IMAGE if role == "image" else DefaultLabelTag.FINAL.value
-        item = store.catalog.item(self._to_id(name)[0], tag)
+        item = store.catalog.item(image_id, tag)
         if item is None or item.size is None or path != self._uri(item.image_id, tag):  # a subclass's own file
             return Member(f"{role}/{name}", os.stat(path).st_size, lambda: os.open(path, os.O_RDONLY))
         id, version, size = item.image_id, item.version, item.size
         return Member(
-            f"{role}/{name}", size, lambda: history.open_version(store.settled, store.changes, id, tag, version).fd
+            f"{role}/{image_id}{item.ext}",
+            size,
+            lambda: history.open_version(store.settled, store.changes, id, tag, version).fd,
         )
 
     def image_checksum(self, image_id: str) -> str:

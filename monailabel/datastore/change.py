@@ -184,7 +184,10 @@ class Changes:
         return [came for token in tokens if (came := self.folder(mark.tag).keep(token, again=again))]
 
     def _sync(self, done: list[tuple[Mark, list[Came]]]) -> None:
-        names = {(m.tag, name.rpartition("/")[0]): name for m, _ in done for name in (m.name, m.out_name) if name}
+        names = {
+            (m.tag, self.folder(m.tag).folder_of(name)): name
+            for m, _ in done for name in (m.name, m.out_name) if name
+        }  # fmt: skip
         for (tag, _), name in names.items():
             self.folder(tag).sync(name)
         for tag, token in {(m.tag, c.token[:2]): (m.tag, c.token) for m, came in done for c in came}.values():

@@ -10,7 +10,7 @@ from monailabel.catalog.chain import PURGED
 from monailabel.catalog.connections import copy_catalog
 from monailabel.catalog.spare import copy_while_used
 from monailabel.catalog.sqlite import SqliteCatalog
-from monailabel.datastore import history
+from monailabel.datastore import history, layouts
 from monailabel.datastore.actor import UNKNOWN
 from monailabel.datastore.checking.rows import named
 from monailabel.datastore.edit import visible_name
@@ -77,6 +77,7 @@ class Gathering:
             )
             snapshot.attach(catalog)
             snapshot.write()
+            layouts.note(self._state, self._store.layout)
             HeadFile(catalog, self._state).note()
         discard(earlier)
         return self._made
@@ -92,7 +93,8 @@ class Gathering:
             for _, image_id, tag, *_ in page:
                 item = catalog.item(image_id, tag)
                 if item is not None and item.state is State.PRESENT:
-                    self._show(item, os.path.join(roots[bool(tag)], visible_name(image_id, tag, item.ext)))
+                    place = self._store.changes.folder(tag).place(visible_name(image_id, tag, item.ext))
+                    self._show(item, os.path.join(roots[bool(tag)], place))
                 done += 1
                 self._tell(done, total)
             after = page[-1][0]

@@ -12,6 +12,7 @@ from monailabel import naming
 from monailabel.catalog.sqlite import recorded
 from monailabel.datastore import archive, history
 from monailabel.datastore.beyond import Beyond, IfMatch, Source, base_name, structures_of
+from monailabel.datastore.layouts import Wish
 from monailabel.datastore.objects import Objects, whole
 from monailabel.datastore.reading import open_newest
 from monailabel.datastore.readonly import ReadOnly
@@ -19,6 +20,7 @@ from monailabel.datastore.remembering import text_of
 from monailabel.datastore.scan import Progress
 from monailabel.datastore.store import Options, Store
 from monailabel.files.entering import FollowLinks, how_to_follow, open_regular
+from monailabel.files.layout import LayoutName
 from monailabel.interfaces.datastore import DefaultLabelTag
 from monailabel.interfaces.exception import ImageNotFoundException
 from monailabel.models import IMAGE, State, bounded, plain
@@ -60,6 +62,8 @@ class LocalDatastore(Beyond):
         actor: str | None = None,
         state_dir: str | PathLike[str] | None = None,
         follow_links: FollowLinks = "reading",
+        layout: LayoutName | None = None,
+        recursive: bool | None = None,
         progress: Progress | None = None,
     ) -> None:
         """Open a folder, taking in what other programs changed in it; one that is not there is made.
@@ -73,10 +77,15 @@ class LocalDatastore(Beyond):
         "reading" lists and reads linked files and folders, "writing" also saves into linked folders (a linked file is
         replaced, never written through). `images_dir` and `labels_dir` that are named here may be links anyway.
 
+        `layout="sharded"` makes a datastore whose files lie in 256 folders instead of one; `recursive` takes in images
+        in sub-folders as they come, under ids with `~1` for `/` and `~0` for `~`. Left out, they are as the datastore
+        is known, and else "flat" and False. MONAI Label finds no files in sub-folders.
+
         Raises DamagedDatastoreException where a document without a catalog cannot be read, InvalidInputException where
-        a document names folders outside that the arguments do not name.
+        a document names folders outside that the arguments do not name, or the datastore has another layout.
         """
-        patterns = naming.Extensions(extensions)
+        patterns, wish = naming.Extensions(extensions), Wish(layout, recursive)
+        wish.check()
         self._arguments: dict[str, Any] = {
             "datastore_path": os.fspath(datastore_path),
             "images_dir": os.fspath(images_dir),
@@ -88,6 +97,8 @@ class LocalDatastore(Beyond):
             "actor": actor,
             "state_dir": os.fspath(state_dir) if state_dir else None,
             "follow_links": follow_links,
+            "layout": layout,
+            "recursive": recursive,
         }
         self.path = os.path.realpath(os.fspath(datastore_path))
         self.extensions = patterns
@@ -99,6 +110,7 @@ class LocalDatastore(Beyond):
         options = Options(
             self.path, os.fspath(images_dir), os.fspath(labels_dir), datastore_config, patterns,
             lambda name: (self_reference() or patterns.split)(name), state, how_to_follow(follow_links), progress,
+            wish,
         )  # fmt: skip
         self._looking = ReadOnly(options) if read_only else None
         self._writing = None if read_only else Store(options)
@@ -179,7 +191,7 @@ class LocalDatastore(Beyond):
         at the version that `if_match` names: what was sent is then kept as a version that is not shown.
         """
         id, ext = self._to_id(base_name(image_filename))
-        image_id = naming.image_id(image_id or id)
+        image_id = naming.image_id(image_id or self._store.images.id_of(id))
         return self._put(image_id, IMAGE, ext, image_filename, plain(image_info), if_match)
 
     def save_label(

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from monailabel import naming
@@ -27,12 +26,12 @@ def merge(edit: Edit, theirs: "LocalDatastoreModel", base: "LocalDatastoreModel 
         edit.set(name, value)
     refused = []
     for image_id, entry in theirs.objects.items():
-        if trouble := _refusal(naming.image_id, image_id, entry.image.ext):
+        if trouble := _refusal(edit, image_id, IMAGE, entry.image.ext):
             refused.append((image_id, IMAGE, entry.model_dump(), trouble))
             continue
         _merge_file(edit, image_id, IMAGE, entry.image, base)
         for tag, label in entry.labels.items():
-            if trouble := _refusal(naming.tag, tag, label.ext):
+            if trouble := _refusal(edit, image_id, tag, label.ext):
                 refused.append((image_id, tag, label.model_dump(), trouble))
             else:
                 _merge_file(edit, image_id, tag, label, base)
@@ -44,11 +43,12 @@ def _heading(document: "LocalDatastoreModel") -> dict[str, Any]:
     return plain({"name": document.name, "description": document.description}, lenient=True)
 
 
-def _refusal(check: Callable[[str], str], name: str, ext: str) -> str:
+def _refusal(edit: Edit, image_id: str, tag: str, ext: str) -> str:
     """Say why a name in a document may not reach a file, `""` if it may."""
     try:
-        check(name)
+        naming.tag(tag) if tag else naming.image_id(image_id)
         naming.extension(ext)
+        edit.path(image_id, tag, ext)
     except InvalidInputException as error:
         return str(error)
     return ""

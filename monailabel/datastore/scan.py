@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -15,21 +15,18 @@ from monailabel.datastore.actor import UNKNOWN
 from monailabel.datastore.change import Changes
 from monailabel.datastore.compare import Difference, compare
 from monailabel.datastore.edit import Edit
+from monailabel.datastore.entries import Reading, Stamp, is_text, path_by_key, stamp_of, trusted
 from monailabel.files import disk
 from monailabel.files.looks import Look, look_at_many
 from monailabel.interfaces.exception import InvalidInputException
 from monailabel.models import IMAGE, Item, State
 
-_LARGE = 1 << 18  # bytes of a folder itself, of some thousand entries
-_WAIT_NS = 100_000_000
 BATCH = 5_000  # files to a transaction, so that other writers get their turn
+_UNKNOWN_STAMP = (0, 0)  # of a folder that is to be looked at again, whatever its stamp is
 
 T = TypeVar("T")
 
-_NOT_FOLLOWED = "a link that leads out of the datastore's folder, and none is followed (follow_links)"
-
 _Images = dict[str, tuple[bool, int]]  # by id: whether each is listed, and its version
-Stamp = tuple[int, int]  # a folder's time stamp in nanoseconds, and its inode
 Progress = Callable[[str, int, int | None], None]
 
 
@@ -45,26 +42,6 @@ class _File:
     def ext(self) -> str:
         """What follows the id."""
         return self.name[len(self.image_id) :]
-
-
-@dataclass(slots=True)
-class _Reading:
-    """What one folder (the images', or a tag's) holds against what the catalog knows of it."""
-
-    tag: str
-    path: str
-    stamp: Stamp | None  # time stamp and inode, where they can be trusted
-    difference: Difference = field(default_factory=lambda: Difference([]))
-    problems: dict[str, tuple[str, bool]] = field(default_factory=dict)
-    judged: set[str] = field(default_factory=set)  # image ids whose newest event is this scan's own
-    claimed: set[str] = field(default_factory=set)  # image ids of files that are still written
-    single: bool = False  # a look at single files, not at the whole folder
-    unfinished: bool = False  # something in it could not be judged yet: it is to be read again
-
-    @property
-    def key(self) -> str:
-        """The folder's name in the catalog."""
-        return f"labels/{self.tag}" if self.tag else "images"
 
 
 class Scan:
@@ -114,37 +91,56 @@ class Scan:
         since = self._catalog.last_event()
         for tag, names in self._by_folder(paths):
             items = self._items(tag, names)
-            path = self._path(tag)
             shown = [n for n in {*names, *items} if self._is_listed(n, tag)]
             seen = {n: facts for n in shown if (facts := self._look(tag, n))}
-            reading = _Reading(tag, path, None, _difference(names, items, seen), single=True)
+            reading = self._reading(tag, single=True)
+            reading.difference = _difference(names, items, seen)
             if self._take_in(reading, since):
-                again.update(os.path.join(reading.path, name) for name in names)
+                again.update(os.path.join(reading.path, reading.place(name)) for name in names)
             if reading.problems or (reading.difference.new and not tag and self._catalog.problems()):
                 self.run()  # what cannot be taken in is noted by reading the folder, and images may end a problem
         return again
 
     def _by_folder(self, paths: set[str]) -> list[tuple[str, list[str]]]:
-        """Sort paths by the folders that hold them, the images' first: '' for theirs, else the tag."""
-        images, labels = self._changes.folder(IMAGE).root, self._changes.folder("label").root
+        """Sort the names of files by the folders that hold them, the images' first: '' for theirs, else the tag."""
         found: dict[str, list[str]] = {}
         for path in sorted(paths):
-            folder, name = os.path.split(path)
-            if folder == images:
+            if (name := self._name_in("label", path)) and name.count("/") == 1:
+                tag, _, name = name.partition("/")
+                found.setdefault(tag, []).append(name)
+            elif (name := self._name_in(IMAGE, path)) and "/" not in name:
                 found.setdefault(IMAGE, []).append(name)
-            elif os.path.dirname(folder) == labels:
-                found.setdefault(os.path.basename(folder), []).append(name)
         return sorted(found.items())
+
+    def wants_reading(self, path: str) -> bool:
+        """Tell whether what came or went at a path is told only by reading its folder."""
+        if os.path.isdir(path):
+            return True
+        for tag in ("label", IMAGE):
+            folder = self._changes.folder(tag)
+            if path.startswith(folder.root + "/"):
+                return folder.layout is not None and self._name_in(tag, path) is None
+        return False
+
+    def _name_in(self, tag: str, path: str) -> str | None:
+        """Give the name of a file in the folder of the images or of the labels, None for one that lies elsewhere."""
+        folder = self._changes.folder(tag)
+        within = path.startswith(folder.root + "/") and not any(path.startswith(f"{other}/") for other in folder.others)
+        return folder.name_of(path[len(folder.root) + 1 :]) if within else None
 
     def _items(self, tag: str, names: list[str]) -> dict[str, Item]:
         """Give what the catalog knows of the images or labels that these files may be, by visible name."""
-        texts = [name for name in names if _is_text(name)]
+        texts = [name for name in names if is_text(name)]
         ids = {id for name in texts for id in (self._starts(name) if tag else [self._to_id(name)[0]])}
         items = [self._catalog.item(id, tag) for id in ids]
         return {i.image_id + i.ext: i for i in items if i is not None}
 
     def _is_listed(self, name: str, tag: str) -> bool:
-        return not naming.is_hidden(name) and _is_text(name) and (bool(tag) or name not in self._own_names)
+        return not naming.is_hidden(name) and is_text(name) and (bool(tag) or name not in self._own_names)
+
+    def _reading(self, tag: str, *, single: bool = False) -> Reading:
+        own = frozenset() if tag else self._own_names
+        return Reading(tag, self._changes.folder(tag), self._extensions, own, single)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -154,72 +150,55 @@ class Scan:
         root = self._changes.folder("label").root
         stamp = stamp_of(root)
         if stamp is not None and stamps.get("labels") == stamp:
-            return list(dict.fromkeys([*known, *(k[7:] for k in stamps if k.startswith("labels/"))]))
+            return list(dict.fromkeys([*known, *(k.split("/")[1] for k in stamps if k.startswith("labels/"))]))
         found = []
-        trusted = _trusted(root, stamp)
+        known_as_of = trusted(root, stamp)
         with suppress(FileNotFoundError, NotADirectoryError, PermissionError), os.scandir(root) as entries:
             for entry in entries:
                 with suppress(InvalidInputException, OSError):  # the latter: links in a circle
                     if entry.is_dir():
                         found.append(naming.tag(entry.name))
-        if trusted:
+        if known_as_of:
             with self._changes.begin(UNKNOWN) as edit:
-                edit.rows.put_folder("labels", *trusted)
+                edit.rows.put_folder("labels", *known_as_of)
         return list(dict.fromkeys([*known, *sorted(found)]))
 
-    def _read(self, tag: str, stamps: Mapping[str, Stamp]) -> _Reading | None:
+    def _read(self, tag: str, stamps: Mapping[str, Stamp]) -> Reading | None:
         """Compare a folder's entries with the catalog; None if the folder did not change."""
-        path = self._path(tag)
-        stamp = stamp_of(path)
-        if stamp is not None and stamps.get(f"labels/{tag}" if tag else "images") == stamp:
+        reading = self._reading(tag)
+        if _is_as_before(reading, stamps):
             return None
-        reading = _Reading(tag, path, _trusted(path, _awaited(path)))
         try:
-            reading.difference = compare(self._catalog, tag, self._entries(reading))
+            reading.difference = compare(self._catalog, tag, reading.entries())
         except PermissionError as error:
-            reading.problems["."] = (f"the folder cannot be read ({error.strerror})".lower(), False)
+            reading.note(".", f"the folder cannot be read ({error.strerror})".lower())
             reading.unfinished = True
         return reading
 
     def _look(self, tag: str, name: str) -> Look | None:
         return self._changes.folder(tag).look(os.path.join(tag, name))
 
-    def _path(self, tag: str) -> str:
-        root = self._changes.folder(tag).root
-        return os.path.join(root, tag) if tag else root
+    def _path(self, tag: str, name: str) -> str:
+        return self._changes.folder(tag).path(os.path.join(tag, name))
 
-    def _entries(self, reading: _Reading) -> Iterator[tuple[str, int]]:
-        """Give name and inode of every file that is not hidden; no file is looked at."""
-        own = frozenset() if reading.tag else self._own_names
-        folder = self._changes.folder(reading.tag)
-        if not folder.shows(reading.tag):
-            reading.problems["."] = (f"the folder is reached by {_NOT_FOLLOWED}", False)
-            return
-        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(reading.path) as entries:
-            for entry in entries:
-                name = entry.name
-                if naming.is_hidden(name) or name in own:
-                    continue
-                if not (name.isascii() or _is_text(name)):
-                    shown = name.encode(errors="backslashreplace").decode()
-                    reading.problems[shown] = ("its name is not UTF-8; rename the file", False)
-                elif _is_file(entry):
-                    if entry.is_symlink() and not folder.shows(os.path.join(reading.tag, name)):
-                        reading.problems[name] = (f"it is {_NOT_FOLLOWED}", False)
-                    else:
-                        yield name, entry.inode()
+    def folders(self) -> list[str]:
+        """Give the paths of all sub-folders that files lie in, as of the last reading."""
+        images, labels = self._changes.folder(IMAGE), self._changes.folder("label")
+        if images.layout is None and labels.layout is None:
+            return []
+        return [path_by_key(key, images, labels) for key in self._catalog.folders()]
 
     # -- deciding ------------------------------------------------------------------------------------------------------
 
-    def _candidates(self, difference: Difference) -> list[str]:
+    def _candidates(self, reading: Reading) -> list[str]:
         """Give the names of the files to take in, in the order in which the first of two for one id stays."""
         ranked: list[list[str]] = [[] for _ in range(len(self._extensions.patterns) + 1)]
-        for name in sorted(difference.new):
-            ranked[self._extensions.rank(name)].append(name)
-        known = [name for name in ranked.pop() if name in difference.known]  # taken in by a program with others
+        for name in sorted(reading.difference.new):
+            ranked[reading.rank(name)].append(name)
+        known = [name for name in ranked.pop() if name in reading.difference.known]  # by a program with other patterns
         return [name for names in (*ranked, known) for name in names]
 
-    def _whose(self, looks: dict[str, Look | None], images: _Images, reading: _Reading) -> Iterator[_File]:
+    def _whose(self, looks: dict[str, Look | None], images: _Images, reading: Reading) -> Iterator[_File]:
         """Give those files that may be taken in, each with its image's id; of labels, `images` has them all."""
         known = reading.difference.known
         for name, seen in looks.items():
@@ -227,7 +206,7 @@ class Scan:
             if image_id is None and reading.tag:
                 image_id = next((start for start in self._starts(name) if start in images), None)
                 if image_id is None:
-                    reading.problems[name] = ("no image has the id that it begins with", True)
+                    reading.problems[reading.place(name)] = ("no image has the id that it begins with", True)
                     continue
             elif image_id is None:
                 image_id = self._to_id(name)[0]
@@ -245,25 +224,25 @@ class Scan:
         rows = edit.rows.known(IMAGE, list({start for name in names for start in self._starts(name)}))
         return {id: (listed, version) for id, (_, state, listed, version) in rows.items() if state is not State.REMOVED}
 
-    def _is_safe(self, reading: _Reading, name: str, image_id: str) -> bool:
+    def _is_safe(self, reading: Reading, name: str, image_id: str) -> bool:
         try:
             naming.image_id(image_id)
         except InvalidInputException as error:
-            reading.problems[ascii(name)[1:-1]] = (str(error), False)
+            reading.note(ascii(reading.place(name))[1:-1], str(error))
             return False
         return True
 
     # -- taking in -----------------------------------------------------------------------------------------------------
 
-    def _take_in(self, reading: _Reading, since: int) -> bool:
+    def _take_in(self, reading: Reading, since: int) -> bool:
         """Write a reading into the catalog, judging again in the transaction; tell whether something could not be."""
         for gone in _batches(reading.difference.gone):
             with self._changes.begin(UNKNOWN) as edit:
                 judged = [self._gone(image_id, edit, reading, since) for image_id in gone]
                 reading.unfinished |= not all(judged)
-        names, done = self._candidates(reading.difference), 0
+        names, done = self._candidates(reading), 0
         for batch in _batches(names):
-            looks = look_at_many(reading.path, batch)  # before the lock is taken
+            looks = _looks(reading, batch)  # before the lock is taken
             with self._changes.begin(UNKNOWN) as edit:
                 judged = self._came(looks, edit, reading, since)
                 reading.unfinished |= not all(judged)
@@ -273,31 +252,47 @@ class Scan:
             self._record(reading)
         return reading.unfinished
 
-    def _record(self, reading: _Reading) -> None:
-        """Note problems, and the time stamp if the folder need not be read again while it stays as it is."""
-        found = {f"{reading.key}/{name}": what for name, what in reading.problems.items()}
-        known = {p: what for p, what in self._catalog.problems().items() if p.rpartition("/")[0] == reading.key}
-        stamp = None if reading.unfinished else reading.stamp
-        if stamp is None and known == {p: what for p, (what, _) in found.items()}:
+    def _record(self, reading: Reading) -> None:
+        """Note problems, and the time stamps of folders that need not be read again while they stay as they are."""
+        found = {f"{reading.key}/{place}": what for place, what in reading.problems.items()}
+        known = {p: what for p, what in self._catalog.problems().items() if p.startswith(reading.key + "/")}
+        stamps, dropped = self._news_of(reading)
+        if not stamps and not dropped and known == {p: what for p, (what, _) in found.items()}:
             return
         with self._changes.begin(UNKNOWN) as edit:
             edit.rows.replace_problems(reading.key, found)
-            if stamp is not None:
-                edit.rows.put_folder(reading.key, *stamp)
+            for key, stamp in stamps.items():
+                edit.rows.put_folder(key, *stamp)
+            for key in dropped:
+                edit.rows.drop_folder(key)
 
-    def _gone(self, image_id: str, edit: Edit, reading: _Reading, since: int) -> bool:
+    def _news_of(self, reading: Reading) -> tuple[dict[str, Stamp], list[str]]:
+        """Give the stamps to note of the folders that were read, and those that are no more.
+
+        A sub-folder that is new is noted in any case, or the next scan would not know that it is to be looked at.
+        """
+        before = {key: stamp for key, stamp in self._catalog.folders().items() if reading.holds(key)}
+        stamps = {key: _UNKNOWN_STAMP for key in reading.stamps if key not in before and key != reading.key}
+        if reading.unfinished:
+            return stamps, []
+        stamps |= {key: stamp for key, stamp in reading.stamps.items() if stamp and before.get(key) != stamp}
+        return stamps, [key for key in before if key not in reading.stamps]
+
+    def _gone(self, image_id: str, edit: Edit, reading: Reading, since: int) -> bool:
         """Note that a file is gone; tell whether that could be judged."""
         item = edit.rows.item(image_id, reading.tag)
         if item is None or item.mark is not None or item.seq > since:
             return False
-        reading.judged.add(image_id)
         name = item.image_id + item.ext
-        is_there = self._look(reading.tag, name) is not None and disk.twin(f"{reading.path}/{name}") is None
+        if not reading.was_read(name):
+            return False
+        reading.judged.add(image_id)
+        is_there = self._look(reading.tag, name) is not None and disk.twin(self._path(reading.tag, name)) is None
         if item.state is State.PRESENT and not is_there:
             edit.miss(item)
         return True
 
-    def _came(self, looks: dict[str, Look | None], edit: Edit, reading: _Reading, since: int) -> list[bool]:
+    def _came(self, looks: dict[str, Look | None], edit: Edit, reading: Reading, since: int) -> list[bool]:
         """Take in files; tell of each whether it could be judged. Those that have no row yet go in all at once."""
         images = self._images_of(looks, edit) if reading.tag else {}
         files = list(self._whose(looks, images, reading))
@@ -308,9 +303,8 @@ class Scan:
             ext, state, _, _ = rows.get(file.image_id, (file.ext, State.REMOVED, False, 0))
             other = state is State.PRESENT and ext != file.ext and file.image_id not in gone
             if other or file.image_id in taken:
-                reading.problems[file.name] = (
-                    f"another file has the id {file.image_id!r} already; rename one of the two", False
-                )  # fmt: skip
+                what = f"another file has the id {file.image_id!r} already; rename one of the two"
+                reading.note(reading.place(file.name), what)
                 continue
             taken.add(file.image_id)
             if file.seen is None:
@@ -323,7 +317,7 @@ class Scan:
         edit.rows.put_found(reading.tag, [_found(file, images) for file in new], UNKNOWN.name)
         return judged
 
-    def _changed(self, file: _File, seen: Look, edit: Edit, reading: _Reading, since: int) -> bool:
+    def _changed(self, file: _File, seen: Look, edit: Edit, reading: Reading, since: int) -> bool:
         """Take in a file that has a row; tell whether that could be judged."""
         name, image_id, ext = file.name, file.image_id, file.ext
         item = edit.rows.item(image_id, reading.tag)
@@ -341,6 +335,25 @@ class Scan:
     def _tell(self, what: str, done: int, total: int) -> None:
         if self._progress is not None and (done % 1_000 == 0 or done == total):
             self._progress(what, done, total)
+
+
+def _is_as_before(reading: Reading, stamps: Mapping[str, Stamp]) -> bool:
+    """Tell whether no folder that a reading is about has another time stamp than before."""
+    before = stamps.get(reading.key)
+    if before is None or stamp_of(reading.path) != before:
+        return False
+    if reading.folder.layout is None:
+        return True
+    inner = (key for key in stamps if reading.holds(key) and key != reading.key)
+    return all(stamp_of(reading.path + key[len(reading.key) :]) == stamps[key] for key in inner)
+
+
+def _looks(reading: Reading, names: list[str]) -> dict[str, Look | None]:
+    """Look at files that may be taken in, by name."""
+    if reading.folder.layout is None:
+        return look_at_many(reading.path, names)
+    by_place = {reading.place(name): name for name in names}
+    return {by_place[place]: look for place, look in look_at_many(reading.path, list(by_place)).items()}
 
 
 def _difference(names: list[str], items: dict[str, Item], seen: dict[str, Look]) -> Difference:
@@ -367,54 +380,7 @@ def _batches(files: list[T]) -> Iterator[list[T]]:
         yield files[begin : begin + BATCH]
 
 
-def stamp_of(path: str) -> Stamp | None:
-    """Give a folder's time stamp (nanoseconds) and inode; None where it cannot be looked at.
-
-    The stamp is the time of the last change of status, which no program can set: one that copies folders (`rsync -a`)
-    gives a folder the same time of modification again after it put other files into it.
-    """
-    try:
-        facts = os.stat(path)
-    except (FileNotFoundError, PermissionError):
-        return None
-    stamp = facts.st_mtime_ns if os.name == "nt" else facts.st_ctime_ns  # Windows tells the time of making there
-    return stamp, facts.st_ino
-
-
-def _trusted(path: str, stamp: Stamp | None) -> Stamp | None:
-    """Give a folder's time stamp if it is old enough to tell every change that came after it."""
-    if stamp is None or time.time_ns() - stamp[0] < disk.clock_step_ns(path):
-        return None
-    return stamp
-
-
-def _awaited(path: str) -> Stamp | None:
-    """Give the time stamp of a folder that is about to be read; with a large one, wait until it can be trusted."""
-    stamp = stamp_of(path)
-    if stamp is None or os.stat(path).st_size < _LARGE:
-        return stamp
-    age, step = time.time_ns() - stamp[0], disk.clock_step_ns(path)
-    if 0 <= age < step <= _WAIT_NS:
-        time.sleep((step - age) / 1e9)
-    return stamp_of(path)
-
-
 def _is_as_known(item: Item, seen: Look | None) -> bool:
     """Tell whether a file is just as the catalog says, as after a change of our own."""
     known = Look(item.size, item.mtime_ns, item.inode, item.link)
     return item.state is State.PRESENT and seen == known
-
-
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_file()
-    except OSError:  # a link whose way ends in a circle, at a file, or where we may not go
-        return False
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

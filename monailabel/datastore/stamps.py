@@ -16,7 +16,8 @@ from contextlib import suppress
 from monailabel import naming
 from monailabel.catalog.sqlite import SqliteCatalog
 from monailabel.datastore.change import Changes
-from monailabel.datastore.scan import Scan, Stamp, stamp_of
+from monailabel.datastore.entries import Stamp, path_by_key, stamp_of
+from monailabel.datastore.scan import Scan
 from monailabel.files import disk
 from monailabel.files.news import News
 from monailabel.interfaces.exception import DamagedDatastoreException, InvalidInputException
@@ -48,6 +49,7 @@ class Stamps:
         self._state = threading.Lock()  # taken by who holds the writer's lock; never the other way round
         self._settling = threading.Lock()
         self._watched: dict[str, str] = {}  # paths of the folders whose stamps can be followed, by their keys
+        self._unwatched: dict[str, Stamp] = {}  # sub-folders and their stamps, watched once we change something in them
         self._shown: dict[str, int | None] = {}  # what we showed: path and inode, None for what we took away
         self._doings = 0
 
@@ -62,7 +64,7 @@ class Stamps:
             if not self._doings:
                 self._watch()
             self._doings += 1
-            if self._watched:
+            if self._watched or self._unwatched:
                 for mark in marks:
                     self._note(mark)
 
@@ -72,6 +74,16 @@ class Stamps:
             self._shown[folder.path(mark.out_name)] = None
         if mark.staged and mark.name:
             self._shown[folder.path(mark.name)] = mark.inode
+        for name in filter(None, (mark.name, mark.out_name)) if self._unwatched else ():
+            self._attend(folder.folder_of(name), "labels" if mark.tag else "images")
+
+    def _attend(self, place: str, top: str) -> None:
+        """Watch a sub-folder in which something is about to change, or the one in which it will be made."""
+        while place and f"{top}/{place}" not in self._watched:
+            if stamp := self._unwatched.pop(f"{top}/{place}", None):
+                self._watch_folder(f"{top}/{place}", stamp)
+                return
+            place = place.rpartition("/")[0]
 
     def _watch(self) -> None:
         """Watch each folder whose time stamp is known and still the same."""
@@ -79,18 +91,21 @@ class Stamps:
             return
         self._news = News()
         for key, stamp in self._catalog.folders().items():
-            path = self._path(key)
-            with suppress(OSError):  # the folder is gone
-                self._news.watch(path)
-                if stamp_of(path) == stamp:  # what happens from here on is told
-                    self._watched[key] = path
+            if key.count("/") > key.startswith("labels"):  # there may be more of them than can be watched
+                self._unwatched[key] = stamp
+            else:
+                self._watch_folder(key, stamp)
+
+    def _watch_folder(self, key: str, stamp: Stamp) -> None:
+        path = self._path(key)
+        with suppress(OSError):  # the folder is gone
+            assert self._news is not None
+            self._news.watch(path)
+            if stamp_of(path) == stamp:  # what happens from here on is told
+                self._watched[key] = path
 
     def _path(self, key: str) -> str:
-        if key == "images":
-            return self._changes.folder(IMAGE).root
-        _, _, tag = key.partition("/")
-        root = self._changes.folder("label").root
-        return os.path.join(root, tag) if tag else root
+        return path_by_key(key, self._changes.folder(IMAGE), self._changes.folder("label"))
 
     def settle(self, *, last: bool = False) -> dict[str, Stamp]:
         """Account for what happened in the folders; give the stamps as of which all in them is known.
@@ -121,8 +136,9 @@ class Stamps:
             self._watched.clear()
             return
         again = self._scan.look_at(unknown) if unknown else set()
-        new_tags = {path for path in unknown if os.path.dirname(path) == self._path("labels")}
-        for folder in {os.path.dirname(path) for path in again | new_tags}:
+        labels, deep = self._path("labels"), self._changes.folder(IMAGE).layout is not None
+        new = {p for p in unknown if os.path.dirname(p) == labels or (deep and self._scan.wants_reading(p))}
+        for folder in {os.path.dirname(path) for path in again | new}:
             for key in [key for key, path in self._watched.items() if path == folder]:
                 del self._watched[key]
 
@@ -159,6 +175,7 @@ class Stamps:
                 return
             news, self._news = self._news, None
             self._watched.clear()
+            self._unwatched.clear()
             self._shown.clear()
             self._doings = 0
         if news is not None:

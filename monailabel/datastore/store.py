@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from monailabel import naming
 from monailabel.catalog.chain import backups
 from monailabel.catalog.sqlite import NewerCatalog, SqliteCatalog
+from monailabel.datastore import layouts
 from monailabel.datastore.actor import UNKNOWN, Actor
 from monailabel.datastore.background import Background
 from monailabel.datastore.change import Changes
@@ -32,6 +33,7 @@ from monailabel.datastore.stamps import Stamps
 from monailabel.files import disk
 from monailabel.files.entering import FollowLinks, is_inside
 from monailabel.files.folder import HISTORY, STAGING, Folder
+from monailabel.files.layout import FLAT
 from monailabel.files.locking import FolderLock
 from monailabel.files.sharing import make_folder, open_shared, refuse_other
 from monailabel.interfaces.datastore import DefaultLabelTag
@@ -49,7 +51,7 @@ DEFAULT = {"images_dir": ".", "labels_dir": "labels"}
 STATE = ".monailabel"  # the folder of our own files inside the datastore's folder
 _OWN_FILES = (
     *(name + end for name in (CATALOG, INDEX) for end in ("", "-wal", "-shm", "-journal")),
-    COPY, HEAD, LOCK, "reading.lock", "snapshot.json", "snapshot.next", "snapshot.note",
+    COPY, HEAD, LOCK, layouts.NOTE, "reading.lock", "snapshot.json", "snapshot.next", "snapshot.note",
 )  # fmt: skip
 _SETTLE_AFTER = 0.3  # seconds without a change, until the last ones are finished
 _SNAPSHOT_AFTER = 1.0  # seconds that a snapshot which takes longer may lag behind
@@ -77,6 +79,7 @@ class Options:
     state_dir: str | None
     follow_links: FollowLinks
     progress: Progress | None
+    wish: layouts.Wish
 
     def own_folder(self) -> str:
         """Give the folder of our own files."""
@@ -111,6 +114,7 @@ class Store:
         self.snapshot.attach(self.catalog)
         self.images = self._folder("images_dir", options.images_dir)
         self.labels = self._folder("labels_dir", options.labels_dir)
+        layouts.lay_out(self.layout, self.images, self.labels, options.own_folder())
         self.changes = Changes(self.catalog, self.images, self.labels, self.lock, private=self.private)
         own = frozenset([os.path.basename(document), ".lock"])
         self.scan = Scan(self.catalog, self.changes, options.extensions, options.to_id, own, options.progress)
@@ -160,6 +164,7 @@ class Store:
         return self.rebuilt is not None or bool(contradicted)
 
     def _open_catalog(self) -> SqliteCatalog:
+        options = self._options
         path = os.path.join(self.state, CATALOG)
         with self.lock:
             if not self.private and (why := needs_rebuilding(self.state)):
@@ -172,6 +177,7 @@ class Store:
                     self._begin(catalog, self.snapshot.read())  # the document is the only record so far
                 elif self.private:
                     self.recorded = catalog.last_event()
+                self.layout = layouts.settled(catalog, options.wish, options.own_folder(), private=self.private)
             except BaseException:
                 catalog.close()
                 raise
@@ -201,12 +207,22 @@ class Store:
         if document:
             _check_inside(self.path, "images_dir", document.images_dir, given.images_dir)
             _check_inside(self.path, "labels_dir", document.labels_dir, given.labels_dir)
+        images, labels = (
+            (document.images_dir, document.labels_dir) if document else (given.images_dir, given.labels_dir)
+        )
+        layout = ""
+        if not (catalog.last_event() or layouts.noted_in(given.own_folder())):
+            layout = given.wish.first(self.path, images, labels, given.extensions, document)
+            if not self.private:
+                layouts.note(given.own_folder(), layout)
         with catalog.transaction() as transaction:
             said = {"name": document.name, "description": document.description} if document else {}
             for name, value in ({"name": NAME, "description": DESCRIPTION} | plain(said, lenient=True)).items():
                 transaction.set_setting(name, value)
-            transaction.set_setting("images_dir", document.images_dir if document else given.images_dir)
-            transaction.set_setting("labels_dir", document.labels_dir if document else given.labels_dir)
+            transaction.set_setting("images_dir", images)
+            transaction.set_setting("labels_dir", labels)
+            if layout not in ("", FLAT):
+                transaction.set_setting(layouts.NOTE, layout)
             transaction.set_setting("identity", os.urandom(16).hex())
 
     def _folder(self, name: str, given: str) -> Folder:
@@ -281,8 +297,16 @@ class Store:
         self.changes.settle(UNKNOWN)
         return self.catalog
 
+    def follow_layout(self) -> None:
+        """Lay files out as the datastore has it now: another process may have switched sub-folders on or off."""
+        layout = layouts.known(self.catalog)
+        if layout != self.layout:
+            self.layout = layout
+            layouts.lay_out(layout, self.images, self.labels, self._options.own_folder())
+
     def refresh(self) -> bool:
         """Take in what other programs did; tell whether something could not be judged yet."""
+        self.follow_layout()
         self.changes.settle(UNKNOWN)
         self._take_in_document()
         unfinished = self.scan.run(self.stamps.settle())
@@ -291,9 +315,10 @@ class Store:
 
     def take_in(self, paths: set[str]) -> set[str]:
         """Take in what other programs did to these files; give those that are to be looked at again."""
+        self.follow_layout()
         if self.snapshot.path in paths:
             self._take_in_document()
-        if any(os.path.isdir(path) for path in paths):
+        if any(self.scan.wants_reading(path) for path in paths):
             self.scan.run()
         again = self.scan.look_at(paths)
         self._after_news()

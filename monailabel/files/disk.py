@@ -1,6 +1,7 @@
 """What kind of disk a folder lies on: its clock's steps, other machines that write to it, names it takes for one."""
 
 import os
+import unicodedata
 from functools import lru_cache
 
 from monailabel import naming
@@ -48,6 +49,13 @@ def twin(path: str) -> str | None:
         return None
     alike = (other for other in listed if naming.folded(other) == naming.folded(name))
     return next(alike, None) or next((other for other, number in listed.items() if number == inode), None)
+
+
+def folder_twin(path: str) -> str | None:
+    """Give what `twin` does, for a folder among many: they are listed only where it answers to another form of it."""
+    folder, name = os.path.split(path)
+    forms = {name.swapcase(), *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))} - {name}
+    return twin(path) if any(os.path.lexists(os.path.join(folder, form)) for form in forms) else None
 
 
 def _mounts_stamp() -> bytes:

@@ -205,8 +205,7 @@ class Folder(Shown):
         """
         self.staged_path(token)
         waits = not again or self.waits(token, inode, sha256)
-        folder, _, file = name.rpartition("/")
-        self.path(name)
+        folder, _, file = self.place(name).rpartition("/")
         with self.own(STAGING) as staging:
             source = f"{staging}/{token}"
             if not waits:
@@ -223,24 +222,34 @@ class Folder(Shown):
                 self.make(folder)
                 with self.enter(folder) as shown:
                     _show(source, f"{shown}/{file}")
+            if again:  # whoever made the folders may have died before they were durable
+                self._sync_leading(folder)
 
     def make(self, folder: str) -> None:
-        """Make a folder in the root, and the root, unless they are there."""
+        """Make a folder below the root, those that lead to it, and the root, unless they are there."""
         make_folder(self.root, like=os.path.dirname(self.root))
+        outer, _, inner = folder.rpartition("/")
+        if outer and not os.path.isdir(os.path.join(self.root, folder)):
+            self.make(outer)
         if folder:
-            with self.enter("") as root:
-                make_folder(f"{root}/{folder}", like=self.root)
+            with self.enter(outer) as inside:
+                make_folder(f"{inside}/{inner}", like=self.root)
+
+    def _sync_leading(self, folder: str) -> None:
+        """Make the entries durable that lead from the root to a folder."""
+        while folder:
+            folder = folder.rpartition("/")[0]
+            sync_folder(os.path.join(self.root, folder) if folder else self.root)
 
     def withdraw(self, name: str, token: str, *, again: bool = True) -> None:
         """Take a name away; what lay there is kept under the token. Does no harm twice, if told that it is `again`.
 
         A folder, pipe or the like that took the name is nobody's image or label, and stays.
         """
-        self.path(name)
+        folder, _, file = self.place(name).rpartition("/")
         out = self.staged_path(token) + ".out"
         if again and (os.path.lexists(out) or self._kept(token)):
             return  # done before; what lies there now is somebody's new file
-        folder, _, file = name.rpartition("/")
         with self.own(STAGING) as staging:
             try:
                 with self.enter(folder) as shown:

@@ -52,7 +52,7 @@ def complete(files: dict[str, Look]) -> set[str]:
 
 
 def look_at_many(folder: str, names: list[str]) -> dict[str, Look | None]:
-    """Look at files of one folder: at those that are regular or links to such, None for one that is still written.
+    """Look at files in or below a folder: those that are regular or links to such, None for one that is still written.
 
     Each is opened once, and from there the look and the lease tell of one and the same file.
     """
@@ -72,7 +72,7 @@ def look_at_many(folder: str, names: list[str]) -> dict[str, Look | None]:
     finally:
         os.close(at)
     for path in _steady(doubtful):
-        looks[os.path.basename(path)] = doubtful[path]
+        looks[path[len(folder) + 1 :]] = doubtful[path]
     return looks
 
 

@@ -5,7 +5,9 @@ import os
 import stat
 from contextlib import AbstractContextManager
 
+from monailabel.files import disk
 from monailabel.files.entering import NO_FILE, FollowLinks, entered, is_inside, open_regular, place_of
+from monailabel.files.layout import Layout
 from monailabel.files.looks import Look, look
 from monailabel.interfaces.exception import ConflictException, InvalidInputException
 
@@ -15,10 +17,14 @@ class Shown:
 
     What links below `base` lead to is read, unless `follow` is "never", and written only where it is "writing"; a
     visible file that is a link is itself replaced or removed. `own` is a folder below which files are read as well.
+    With a `layout` they lie in sub-folders, but never in the folders `others`.
     """
+
+    layout: Layout | None = None
 
     def __init__(self, root: str, own: str, *, base: str | None = None, follow: FollowLinks = "reading") -> None:
         self.root = root
+        self.others: tuple[str, ...] = ()
         self._follow = follow
         self._base = base or root
         self._readable = (self._base, own)
@@ -30,23 +36,43 @@ class Shown:
         parts = name.split("/")
         if len(parts) > 2 or "\0" in name or any(part[:1] in ("", ".") for part in parts):
             raise InvalidInputException(f"file name {name!r} refused: it leads out of the datastore's folder")
-        return f"{self.root}/{name}"
+        return f"{self.root}/{name if self.layout is None else self.layout.place(name)}"
+
+    def place(self, name: str) -> str:
+        """Give where the file of a visible name lies, relative to the root; InvalidInputException as from `path`."""
+        return self.path(name)[len(self.root) + 1 :]
+
+    def name_of(self, place: str) -> str | None:
+        """Give the visible name of the file that lies in a place, None where none does."""
+        return place if self.layout is None else self.layout.name_of(place)
+
+    def id_of(self, stem: str) -> str:
+        """Give the id of a file that comes without one, by its name without the extension."""
+        return stem if self.layout is None else self.layout.id_of(stem)
+
+    def check_new(self, name: str) -> None:
+        """Refuse the name of a file that we are about to make where some disk could not hold what it stands for."""
+        if self.layout is not None:
+            self.layout.check_new(name)
+
+    def folder_of(self, name: str) -> str:
+        """Give the folder, relative to the root, in which the file of a visible name lies."""
+        return (name if self.layout is None else self.layout.place(name)).rpartition("/")[0]
 
     def real_path(self, name: str) -> str:
         """Give the real path of a visible name, `""` for one that is not read."""
         path = self.path(name)
         if not self._reads(path):
             return ""
-        folder, _, file = name.rpartition("/")
+        folder, _, file = path.rpartition("/")
         path = f"{self._real_folder(folder)}/{file}"
         try:
             return os.path.realpath(path) if stat.S_ISLNK(os.lstat(path).st_mode) else path
         except OSError:
             return path
 
-    def _real_folder(self, folder: str) -> str:
+    def _real_folder(self, path: str) -> str:
         """Give a folder's real path, looked up again each time only where links lead to it: they may change."""
-        path = os.path.join(self.root, folder) if folder else self.root
         if path in self._real:
             return path
         real = os.path.realpath(path)
@@ -55,8 +81,10 @@ class Shown:
         return real
 
     def enter(self, folder: str) -> AbstractContextManager[str]:
-        """Enter the root or a folder in it, to change what it shows."""
-        return entered(self._base, *self._steps, *([folder] if folder else []), follow=self._follow == "writing")
+        """Enter the root or a folder below it, to change what it shows."""
+        return entered(
+            self._base, *self._steps, *(folder.split("/") if folder else []), follow=self._follow == "writing"
+        )
 
     def check_writable(self, name: str = "") -> None:
         """Refuse what could not be put in its place or taken away from it.
@@ -64,14 +92,19 @@ class Shown:
         Raises InvalidInputException for a folder that a link leads to, ConflictException for what is no folder,
         PermissionError for one that is not ours to change.
         """
-        folder = name.rpartition("/")[0]
+        self._check_folder(self.folder_of(name))
+
+    def _check_folder(self, folder: str) -> None:
         path = os.path.join(self.root, folder) if folder else self.root
         try:
             with self.enter(folder) as inside:
                 if not os.access(inside, os.W_OK | os.X_OK):
                     raise PermissionError(errno.EACCES, "the folder cannot be written", path)
+            if self.layout is not None and any(is_inside(os.path.realpath(path), other) for other in self.others):
+                raise InvalidInputException(f"{path} refused: a link leads to other files of the datastore")
         except FileNotFoundError:
-            return
+            if folder:  # it will be made in the one that leads to it
+                self._check_folder(folder.rpartition("/")[0])
         except NotADirectoryError:
             if not os.path.isdir(path):
                 raise ConflictException(f"{path} is no folder; move what has its name away") from None
@@ -79,6 +112,15 @@ class Shown:
                 f"{path} refused: a link leads to it, to {os.path.realpath(path)}, and nothing is saved or removed "
                 "through links; if that is right, open the datastore with follow_links='writing'"
             ) from None
+
+    def twin_of_folder(self, name: str) -> str | None:
+        """Give the other name under which the disk lists a sub-folder that leads to a file, None if there is none."""
+        folder = "" if self.layout is None else self.folder_of(name)
+        while folder:
+            if other := disk.folder_twin(os.path.join(self.root, folder)):
+                return other
+            folder = folder.rpartition("/")[0]
+        return None
 
     def shows(self, name: str) -> bool:
         """Tell whether a file or folder is listed: not where a link leads out of the base and none is followed."""

@@ -49,6 +49,8 @@ def open_datastore(settings: Settings, progress: Progress | None = None) -> Loca
         auto_reload=settings.auto_reload,
         read_only=settings.read_only,
         follow_links=settings.follow_links,
+        layout=settings.layout,
+        recursive=settings.recursive,
         progress=progress,
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from monailabel.files.entering import FollowLinks
+from monailabel.files.layout import LayoutName
 from monailabel.interfaces.exception import InvalidInputException
 
 MIB = 2**20
@@ -23,6 +24,8 @@ _VARIABLES = {
     "read_only": "MONAI_LABEL_DATASTORE_READ_ONLY",
     "auto_reload": "MONAI_LABEL_DATASTORE_AUTO_RELOAD",
     "follow_links": "MONAI_LABEL_DATASTORE_FOLLOW_LINKS",
+    "layout": "MONAI_LABEL_DATASTORE_LAYOUT",
+    "recursive": "MONAI_LABEL_DATASTORE_RECURSIVE",
     "port": "MONAI_LABEL_SERVER_PORT",
     "cors_origins": "MONAI_LABEL_CORS_ORIGINS",
     "session_path": "MONAI_LABEL_SESSION_PATH",
@@ -44,6 +47,10 @@ class Settings(BaseModel):
     follow_links: FollowLinks = Field(
         "reading", description="what links that lead out of the folder are followed for: never, reading, writing"
     )
+    layout: LayoutName | None = Field(
+        None, description="where the files of a new datastore lie: flat, or sharded over 256 folders"
+    )
+    recursive: bool | None = Field(None, description="take in images in sub-folders as they come")
     host: str = Field("127.0.0.1", description="the address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="the port to listen on; 0 takes any free one")
     insecure: bool = Field(False, description="allow an address that other machines reach")
