@@ -62,6 +62,7 @@ class Scan:
         self._to_id = to_id
         self._own_names = own_names  # files of ours beside the images
         self._progress = progress
+        self._told: tuple[object, list[str]] = (None, [])  # what `folders` gave, and as of which commit
 
     def run(self, certain: Mapping[str, Stamp] = MappingProxyType({})) -> bool:
         """Read the folders that changed and take in what is new; tell whether something could not be judged yet.
@@ -182,11 +183,17 @@ class Scan:
         return self._changes.folder(tag).path(os.path.join(tag, name))
 
     def folders(self) -> list[str]:
-        """Give the paths of all sub-folders that files lie in, as of the last reading."""
+        """Give the paths of all folders that files lie in, where they lie in sub-folders, as of the last reading.
+
+        The list is the same one while nothing was committed.
+        """
         images, labels = self._changes.folder(IMAGE), self._changes.folder("label")
-        if images.layout is None and labels.layout is None:
+        if images.layout is None:
             return []
-        return [path_by_key(key, images, labels) for key in self._catalog.folders()]
+        stamp = self._catalog.stamp()  # before the question: what is committed meanwhile counts as unseen
+        if self._told[0] != stamp:
+            self._told = stamp, [path_by_key(key, images, labels) for key in self._catalog.folders()]
+        return self._told[1]
 
     # -- deciding ------------------------------------------------------------------------------------------------------
 

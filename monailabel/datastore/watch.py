@@ -3,6 +3,8 @@
 import logging
 import os
 import threading
+import time
+from collections.abc import Iterable
 from contextlib import suppress
 
 from watchfiles import Change, watch
@@ -15,6 +17,7 @@ logger = logging.getLogger(__name__)
 _TICK = 1_000  # milliseconds without news after which what could not be judged yet is looked at again
 _TOUCHED = ".lock"  # a file of ours in the folder, whose time stamp means nothing
 _TOUCHES = 200
+_NOW_AND_THEN = 10.0  # seconds between two looks at sub-folders that are not watched
 _BURST = 1_000  # more files than that are read in one pass over the folder
 
 
@@ -30,6 +33,9 @@ class Watch:
         self._stop = threading.Event()
         self._set = threading.Event()
         self._again: set[str] = set()  # files that could not be judged yet
+        self._inner: tuple[list[str], set[str]] = ([], set())  # sub-folders, and those of them that can be watched
+        self._is_coarse = False  # there are more of them than the system watches: they are looked at now and then
+        self._refreshed = time.monotonic()
         self._due = True  # what came between the opening and the first news
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name="monailabel-watch", daemon=True)
@@ -57,6 +63,7 @@ class Watch:
             try:
                 self._watch(self._folders())
             except Exception as error:  # noqa: BLE001 - a watcher that dies silently is worse than one that starts anew
+                self._is_coarse = bool(self._inner[1])
                 logger.warning("watching the folder failed, and begins anew: %s", error)
                 self._stop.wait(_TICK / 1_000)
 
@@ -74,11 +81,14 @@ class Watch:
                 return
 
     def _folders(self) -> set[str]:
-        """Give the folder of the document, of the images, of the labels and of each tag."""
+        """Give the folder of the document, of the images, of the labels, of each tag, and all sub-folders of them."""
         folders = {self._store.path, self._store.images.root, self._store.labels.root}
         with suppress(FileNotFoundError, PermissionError), os.scandir(self._store.labels.root) as entries:
             folders.update(e.path for e in entries if e.is_dir() and not e.name.startswith("."))
-        return {path for path in folders if os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK)}
+        inner = [] if self._is_coarse else self._store.scan.folders()
+        if inner is not self._inner[0]:
+            self._inner = inner, _readable(inner)
+        return _readable(folders) | self._inner[1]
 
     def _is_news(self, change: Change, path: str) -> bool:  # noqa: ARG002 - the form that watchfiles calls
         name = os.path.basename(path)
@@ -92,5 +102,10 @@ class Watch:
             self._due = True
         elif paths or self._again:
             self._again = self._store.take_in(paths | self._again)
-        elif self._due:
+        elif self._due or (self._is_coarse and time.monotonic() - self._refreshed > _NOW_AND_THEN):
             self._due = self._store.refresh()
+            self._refreshed = time.monotonic()
+
+
+def _readable(folders: Iterable[str]) -> set[str]:
+    return {path for path in folders if os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK)}

@@ -96,6 +96,7 @@ class Shown:
 
     def _check_folder(self, folder: str) -> None:
         path = os.path.join(self.root, folder) if folder else self.root
+        outer = folder.rpartition("/")[0]
         try:
             with self.enter(folder) as inside:
                 if not os.access(inside, os.W_OK | os.X_OK):
@@ -104,8 +105,10 @@ class Shown:
                 raise InvalidInputException(f"{path} refused: a link leads to other files of the datastore")
         except FileNotFoundError:
             if folder:  # it will be made in the one that leads to it
-                self._check_folder(folder.rpartition("/")[0])
+                self._check_folder(outer)
         except NotADirectoryError:
+            if outer:  # that may be the one which is no folder
+                self._check_folder(outer)
             if not os.path.isdir(path):
                 raise ConflictException(f"{path} is no folder; move what has its name away") from None
             raise InvalidInputException(

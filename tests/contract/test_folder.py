@@ -1,6 +1,7 @@
 """What a folder of files promises, with the system's one-step renames and with what stands in for them."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,17 +9,35 @@ import pytest
 
 from monailabel.files import renaming
 from monailabel.files.folder import Folder, Staged
+from monailabel.files.layout import FLAT, NESTED, SHARDED, layout_of
 from monailabel.interfaces.exception import InvalidInputException
+
+NAMES = {FLAT: "a.nii", SHARDED: "final/a.nii", NESTED: "ward~1bed~02~1a.nii"}
+
+
+@pytest.fixture(params=NAMES)
+def layout(request: pytest.FixtureRequest) -> str:
+    """Files side by side, spread over 256 folders, and in folders as they come."""
+    return str(request.param)
+
+
+@pytest.fixture
+def name(layout: str) -> str:
+    """Give a visible name."""
+    return NAMES[layout]
 
 
 @pytest.fixture(params=["renameat2", "links"])
-def folder(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Folder]:
+def folder(
+    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, layout: str
+) -> Iterator[Folder]:
     """A folder on a disk that has renameat2, and on one where links have to stand in."""
     if request.param == "links":
         monkeypatch.setattr(renaming, "_renameat2", None)
     else:
         assert renaming._renameat2 is not None
     folder = Folder(str(tmp_path / "shown"), str(tmp_path / "work"))
+    folder.layout = layout_of(layout, folder.root, ())
     folder.prepare()
     return folder
 
@@ -40,95 +59,96 @@ def put(folder: Folder, file: Staged, name: str) -> None:
 
 def shown(folder: Folder, name: str) -> bytes:
     """Read a visible file behind the folder's back."""
-    return Path(folder.root, name).read_bytes()
+    return Path(folder.path(name)).read_bytes()
 
 
-def test_a_staged_file_is_shown_under_its_name(folder: Folder) -> None:
-    """A new name, in a subfolder that is not there yet, gets the staged bytes, and the staging is empty."""
-    put(folder, staged(folder, b"one"), "final/a.nii")
-    assert shown(folder, "final/a.nii") == b"one"
+def test_a_staged_file_is_shown_under_its_name(folder: Folder, name: str) -> None:
+    """A new name, in folders that are not there yet, gets the staged bytes, and the staging is empty."""
+    put(folder, staged(folder, b"one"), name)
+    assert shown(folder, name) == b"one"
     assert os.listdir(folder.staging) == []
 
 
-def test_what_a_replacement_drives_out_is_kept_under_its_own_hash(folder: Folder) -> None:
+def test_what_a_replacement_drives_out_is_kept_under_its_own_hash(folder: Folder, name: str) -> None:
     """The replaced bytes lie in the history, under the new file's token and the hash of what really came out."""
-    put(folder, staged(folder, b"one"), "a.nii")
-    Path(folder.root, "a.nii").write_bytes(b"changed by another program")
+    put(folder, staged(folder, b"one"), name)
+    Path(folder.path(name)).write_bytes(b"changed by another program")
     second = staged(folder, b"two")
-    put(folder, second, "a.nii")
+    put(folder, second, name)
     came = folder.keep(second.token)
-    assert shown(folder, "a.nii") == b"two"
+    assert shown(folder, name) == b"two"
     assert came is not None and came.size == len(b"changed by another program")
     assert Path(folder.kept_path(came.token, came.sha256)).read_bytes() == b"changed by another program"
 
 
-def test_putting_twice_does_no_harm(folder: Folder) -> None:
+def test_putting_twice_does_no_harm(folder: Folder, name: str) -> None:
     """Whoever finishes a change again, also after somebody put a new file there, changes nothing."""
     first = staged(folder, b"one")
-    put(folder, first, "a.nii")
-    Path(folder.root, "a.nii").write_bytes(b"newer")
-    put(folder, first, "a.nii")
-    assert shown(folder, "a.nii") == b"newer" and folder.keep(first.token) is None
+    put(folder, first, name)
+    Path(folder.path(name)).write_bytes(b"newer")
+    put(folder, first, name)
+    assert shown(folder, name) == b"newer" and folder.keep(first.token) is None
 
 
-def test_withdrawing_twice_leaves_a_new_file_alone(folder: Folder) -> None:
+def test_withdrawing_twice_leaves_a_new_file_alone(folder: Folder, name: str) -> None:
     """A removal that is finished again does not take what another program put there meanwhile."""
-    put(folder, staged(folder, b"one"), "a.nii")
-    folder.withdraw("a.nii", "f" * 32)
-    Path(folder.root, "a.nii").write_bytes(b"newer")
-    folder.withdraw("a.nii", "f" * 32)
+    put(folder, staged(folder, b"one"), name)
+    folder.withdraw(name, "f" * 32)
+    Path(folder.path(name)).write_bytes(b"newer")
+    folder.withdraw(name, "f" * 32)
     kept = folder.keep("f" * 32)
-    folder.withdraw("a.nii", "f" * 32)
-    assert shown(folder, "a.nii") == b"newer"
+    folder.withdraw(name, "f" * 32)
+    assert shown(folder, name) == b"newer"
     assert kept is not None and Path(folder.kept_path(kept.token, kept.sha256)).read_bytes() == b"one"
 
 
-def test_an_exchange_cut_short_is_finished(folder: Folder) -> None:
+def test_an_exchange_cut_short_is_finished(folder: Folder, name: str) -> None:
     """What came out and still bears the staged file's name goes to the history, and the new file stays."""
-    put(folder, staged(folder, b"one"), "a.nii")
+    put(folder, staged(folder, b"one"), name)
     second = staged(folder, b"two")
-    waiting, target = os.path.join(folder.staging, second.token), folder.path("a.nii")
+    waiting, target = os.path.join(folder.staging, second.token), folder.path(name)
     os.rename(target, waiting + ".aside")
     os.rename(waiting, target)
     os.rename(waiting + ".aside", waiting)
-    put(folder, second, "a.nii")
+    put(folder, second, name)
     came = folder.keep(second.token)
-    assert shown(folder, "a.nii") == b"two" and came is not None
+    assert shown(folder, name) == b"two" and came is not None
     assert Path(folder.kept_path(came.token, came.sha256)).read_bytes() == b"one"
 
 
-def test_a_copied_folder_knows_its_waiting_files_by_their_bytes(folder: Folder) -> None:
+def test_a_copied_folder_knows_its_waiting_files_by_their_bytes(folder: Folder, name: str) -> None:
     """Where inodes changed because the folder was copied, a staged file still waits to be shown."""
     file = staged(folder, b"one")
     path = Path(folder.staging, file.token)
     path.with_suffix(".copy").write_bytes(path.read_bytes())
     path.with_suffix(".copy").rename(path)
     assert path.stat().st_ino != file.inode
-    put(folder, file, "a.nii")
-    assert shown(folder, "a.nii") == b"one"
+    put(folder, file, name)
+    assert shown(folder, name) == b"one"
 
 
-def test_a_link_that_comes_out_is_kept_as_a_link(folder: Folder, tmp_path: Path) -> None:
+def test_a_link_that_comes_out_is_kept_as_a_link(folder: Folder, name: str, tmp_path: Path) -> None:
     """Replacing a link leaves the file that it leads to alone."""
     outside = tmp_path / "outside.nii"
     outside.write_bytes(b"outside")
-    Path(folder.root, "a.nii").symlink_to(outside)
+    Path(folder.path(name)).parent.mkdir(parents=True, exist_ok=True)
+    Path(folder.path(name)).symlink_to(outside)
     file = staged(folder, b"new")
-    put(folder, file, "a.nii")
+    put(folder, file, name)
     came = folder.keep(file.token)
     assert came is not None and came.sha256 is None
     assert os.readlink(folder.kept_path(came.token, None)) == str(outside)
-    assert outside.read_bytes() == b"outside" and shown(folder, "a.nii") == b"new"
+    assert outside.read_bytes() == b"outside" and shown(folder, name) == b"new"
 
 
-def test_kept_bytes_cannot_be_written_by_another_name(folder: Folder) -> None:
+def test_kept_bytes_cannot_be_written_by_another_name(folder: Folder, name: str) -> None:
     """What others can reach by a hard link is copied, so that the history stays what it was."""
-    put(folder, staged(folder, b"one"), "a.nii")
-    os.link(folder.path("a.nii"), folder.path("elsewhere.nii"))
+    put(folder, staged(folder, b"one"), name)
+    os.link(folder.path(name), folder.path(name) + ".elsewhere")
     file = staged(folder, b"two")
-    put(folder, file, "a.nii")
+    put(folder, file, name)
     came = folder.keep(file.token)
-    Path(folder.path("elsewhere.nii")).write_bytes(b"scribbled over")
+    Path(folder.path(name) + ".elsewhere").write_bytes(b"scribbled over")
     assert came is not None and Path(folder.kept_path(came.token, came.sha256)).read_bytes() == b"one"
 
 
@@ -139,6 +159,21 @@ def test_sweeping_spares_what_a_living_writer_holds(folder: Folder) -> None:
     assert set(os.listdir(folder.staging)) == {living.token, waiting.token}
     assert not os.path.exists(dead.path)
     living.discard()
+
+
+def test_a_place_leads_back_to_its_name(folder: Folder, name: str) -> None:
+    """Where a file lies tells its name; the same file elsewhere has none, or another."""
+    place = os.path.relpath(folder.path(name), folder.root)
+    assert folder.name_of(place) == name and folder.place(name) == place
+    assert folder.name_of(f"elsewhere/{place}") != name
+
+
+def test_whoever_finishes_a_change_makes_its_folders(folder: Folder, name: str) -> None:
+    """Folders that somebody removed between commit and publishing are made anew."""
+    first = staged(folder, b"one")
+    shutil.rmtree(folder.root)
+    put(folder, first, name)
+    assert shown(folder, name) == b"one"
 
 
 def test_a_named_pipe_is_refused_at_once(folder: Folder, tmp_path: Path) -> None:

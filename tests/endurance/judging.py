@@ -91,12 +91,16 @@ def relative(key: tuple[str, str], extension: str) -> str:
 
 
 def visible(folder: Path) -> dict[str, str]:
-    """Give the checksums of the files that people see in the folder, the documents left out."""
+    """Give the checksums of the files that people see in the folder, the documents left out.
+
+    Of a sharded datastore those that lie two levels deeper, under the names that they would have without these.
+    """
     places = [folder, *(p for p in (folder / "labels").iterdir() if p.is_dir())]
-    files = [f for p in places for f in p.iterdir() if f.is_file() and not f.name.startswith(".")]
+    pattern = "[0-9a-f]/[0-9a-f]/*" if (folder / ".monailabel" / "layout").exists() else "*"
+    files = [(p, f) for p in places for f in p.glob(pattern) if f.is_file() and not f.name.startswith(".")]
     return {
-        str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest()
-        for f in files
+        str(p.relative_to(folder) / f.name): hashlib.sha256(f.read_bytes()).hexdigest()
+        for p, f in files
         if f.name != "datastore_v2.json" and not f.name.startswith("datastore_v2.json.damaged-")
     }
 

@@ -80,6 +80,24 @@ def test_a_death_between_any_two_calls(
     folder: Path, memory: Path, scratch: Path, nursery: Any, observe: Any, expected: Any, kind: str
 ) -> None:
     """Wherever between two calls that touch files a writer dies, the change is there wholly or not at all."""
+    die_between_any_two_calls(folder, memory, scratch, nursery, observe, expected, kind)
+
+
+def test_a_death_between_any_two_calls_in_a_sharded_datastore(
+    memory: Path, scratch: Path, nursery: Any, observe: Any, expected: Any
+) -> None:
+    """The same where the change has to make three folders, each in the one before."""
+    folder = memory / "sharded"
+    with LocalDatastore(str(folder), layout="sharded") as store:
+        for change in BEFORE:
+            apply(store, change, scratch)
+    die_between_any_two_calls(folder, memory, scratch, nursery, observe, expected, "a label of a new tag")
+
+
+def die_between_any_two_calls(
+    folder: Path, memory: Path, scratch: Path, nursery: Any, observe: Any, expected: Any, kind: str
+) -> None:
+    """Have a writer die before the first call, before the second, and so on until it gets to its end."""
     old, new = expected(kind, "commit", True), expected(kind, "done", True)
     turned = False
     for number in range(1, 200):

@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from monailabel.datastore.scan import stamp_of
+from monailabel.datastore.entries import stamp_of
 from monailabel.files import disk
 
 

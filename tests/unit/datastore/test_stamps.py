@@ -1,11 +1,9 @@
 """Changes of our own make no folder be read again, and hide nothing that others do in the same moment."""
 
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,33 +11,10 @@ from monailabel.datastore import change, stamps
 from monailabel.datastore.local import LocalDatastore
 from monailabel.files import news
 from tests.unit.datastore.ageing import let_age
+from tests.unit.datastore.reads import folders_read
 
 Open = Callable[..., LocalDatastore]
 Source = Callable[..., str]
-
-_counted: list[str] = []
-_counting = False
-
-
-def _count(event: str, arguments: tuple[Any, ...]) -> None:
-    if _counting and event in ("os.scandir", "os.listdir"):
-        _counted.append(os.fsdecode(arguments[0]) if isinstance(arguments[0], str | bytes) else str(arguments[0]))
-
-
-sys.addaudithook(_count)
-
-
-def folders_read(folder: Path, during: Callable[[], object]) -> list[str]:
-    """Give which of the folders that hold images and labels are read while something runs."""
-    global _counting
-    _counted.clear()
-    _counting = True
-    try:
-        during()
-    finally:
-        _counting = False
-    mine = {str(folder), *(str(folder / "labels" / tag) for tag in ("final", "original"))}
-    return sorted(path for path in _counted if path in mine)
 
 
 @pytest.fixture
