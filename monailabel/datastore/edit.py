@@ -298,7 +298,7 @@ class Edit:
             raise ConflictException(f"image id {image_id!r} refused: {what} has the name {name!r}; choose another id")
         if is_ours:
             return
-        if tag and (other := disk.twin(os.path.join(self._folder(tag).root, tag))):
+        if tag and (other := disk.twin(f"{self._folder(tag).root}/{tag}")):
             raise ConflictException(f"tag {tag!r} refused: this disk takes it for {other!r}; choose another tag")
         if other := self._folder(tag).twin_of_folder(visible_name(image_id, tag, ext)):
             raise ConflictException(f"image id {image_id!r} refused: this disk has {other!r} for a folder in it")
