@@ -4,6 +4,7 @@ The file beside the catalog tells it where the catalog was lost.
 """
 
 import os
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
@@ -141,13 +142,13 @@ def note(state: str, layout: str) -> None:
     """Note a layout beside the catalog, durably; one side by side, as ever, only where another is noted."""
     if layout == (noted_in(state) or FLAT):
         return
-    path = os.path.join(state, NOTE)
-    with open(f"{path}.part", "w", encoding="ascii") as file:
+    number, made = tempfile.mkstemp(dir=state, prefix=f".{NOTE}.")
+    with open(number, "w", encoding="ascii") as file:
         file.write(f"{layout}\n")
-        os.fchmod(file.fileno(), file_mode_like(state))
+        os.fchmod(number, file_mode_like(state))
         file.flush()
-        os.fsync(file.fileno())
-    os.replace(f"{path}.part", path)
+        os.fsync(number)
+    os.replace(made, os.path.join(state, NOTE))
     sync_folder(state)
 
 

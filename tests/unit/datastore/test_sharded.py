@@ -9,12 +9,13 @@ import os
 import pickle
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from monailabel.datastore import stamps
+from monailabel.datastore import change, stamps
 from monailabel.datastore.backup import bring_up
 from monailabel.datastore.check import Finding, check
 from monailabel.datastore.local import LocalDatastore
@@ -319,3 +320,35 @@ def test_a_link_in_the_place_of_a_folder_is_not_written_through(
     with pytest.raises(InvalidInputException, match="follow_links='writing'"):
         sharded.add_image(new, source("i.nii.gz"), {})
     assert list(outside.iterdir()) == [] and sharded.list_images() == list(IDS)
+
+
+@pytest.mark.parametrize("step", ["stage", "commit", "publish"])
+def test_a_folder_exchanged_for_a_link_in_the_middle(
+    sharded: LocalDatastore, source: Source, folder: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Where one of two levels becomes a link during a change, nothing is made behind it; put back, all goes on."""
+    top = folder / place("a")[0]
+    new = next(
+        id for id in map(str, range(100_000)) if place(id)[0] == top.name and not (folder / place(id)[:3]).exists()
+    )
+    outside, aside = folder.parent / "outside", folder.parent / "aside"
+    outside.mkdir()
+
+    def exchange(entered: str) -> None:
+        if entered == step and not aside.exists():
+            top.rename(aside)
+            top.symlink_to(outside)
+
+    data = source("i.nii.gz", b"new")
+    monkeypatch.setattr(change, "on_step", exchange)
+    with suppress(InvalidInputException):
+        sharded.add_image(new, data, {})
+    monkeypatch.setattr(change, "on_step", None)
+    with suppress(OSError, InvalidInputException):
+        sharded.refresh()
+    assert aside.exists() and list(outside.iterdir()) == []
+    top.unlink()
+    aside.rename(top)
+    sharded.refresh()
+    assert (folder / place(new)).exists() is (step == "publish") is (new in sharded.list_images())
+    assert sharded.get_image("a").read() == b"image a"
