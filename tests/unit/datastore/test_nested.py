@@ -127,7 +127,7 @@ def test_no_id_leads_astray(open_store: Open, source: Source, folder: Path, tree
         with pytest.raises(MONAILabelException, match=r"refused|no folder"):
             attempt()
     assert (names(), store.list_images(), store.events()) == before
-    assert list((folder / "own" / "staging").iterdir()) == []
+    assert not any(path.stat().st_size for path in (folder / "own" / "staging").iterdir())
 
 
 def test_what_is_not_the_images(folder: Path, open_store: Open) -> None:
@@ -190,15 +190,21 @@ def test_a_folder_that_cannot_be_read_loses_nothing(
     nested: LocalDatastore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its images stay listed and it is told; all others are taken in, and it is read once it can be."""
-    scandir = os.scandir
+    scandir, lstat = os.scandir, os.lstat
 
     def refusing(path: Any = ".") -> Any:
         if str(path) == str(folder / "ward"):
             raise PermissionError(13, "Permission denied", str(path))
         return scandir(path)
 
+    def blind(path: Any, **how: Any) -> Any:
+        if str(path).startswith(str(folder / "ward") + "/"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return lstat(path, **how)
+
     write(folder / "new" / "scan.nii.gz")
     monkeypatch.setattr(os, "scandir", refusing)
+    monkeypatch.setattr(os, "lstat", blind)
     nested.refresh()
     assert sorted(nested.list_images()) == sorted([*PLACES, "new~1scan"])
     assert nested.problems() == ["images/ward/.: the folder cannot be read (permission denied)"]
@@ -331,20 +337,23 @@ def test_images_among_labels_are_refused(folder: Path, open_store: Open) -> None
 # -- the rest of the datastore -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("odd", ["x~y", "x~1..~1..~1secret", "x~1.hid~1y", "labels~1final~1top"])
 def test_a_document_that_names_what_is_no_id_reaches_no_file(
-    nested: LocalDatastore, open_store: Open, folder: Path
+    nested: LocalDatastore, open_store: Open, folder: Path, odd: str
 ) -> None:
-    """An entry of another program whose id breaks the rule is kept in the document alone."""
+    """An entry of another program whose id breaks the rule, or leads astray, is kept in the document alone."""
+    for place in (folder.parent / "secret", folder / "x" / ".hid" / "y", folder / "labels" / "final" / "top"):
+        write(place.with_suffix(".nii.gz"))
     nested.close()
     path = folder / "datastore_v2.json"
     document = json.loads(path.read_text())
-    document["objects"]["x~y"] = {"image": {"ext": ".nii.gz", "info": {"k": 1}}, "labels": {}}
+    document["objects"][odd] = {"image": {"ext": ".nii.gz", "info": {"k": 1}}, "labels": {}}
     path.write_text(json.dumps(document))
     store = open_store()
     assert sorted(store.list_images()) == sorted(PLACES)
     store.set_description("written anew")
     store.close()
-    assert json.loads(path.read_text())["objects"]["x~y"]["image"]["info"]["k"] == 1
+    assert json.loads(path.read_text())["objects"][odd]["image"]["info"]["k"] == 1
 
 
 def test_an_archive_holds_files_of_one_name(nested: LocalDatastore, source: Source) -> None:
@@ -361,7 +370,7 @@ def test_an_archive_holds_files_of_one_name(nested: LocalDatastore, source: Sour
 def test_nothing_is_read_where_nothing_changed(
     nested: LocalDatastore, open_store: Open, source: Source, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither a refresh nor an opening reads a folder, also after changes of our own; what others bring is found."""
+    """Neither a refresh nor an opening reads a folder, also after changes of our own in known folders."""
     monkeypatch.setattr(stamps, "LARGE", 0)
     nested.close()
     let_age(folder)
@@ -373,24 +382,35 @@ def test_nothing_is_read_where_nothing_changed(
     assert folders_read(folder, store.refresh) == []
     store.close()
     assert folders_read(folder, lambda: open_store().close()) == []
+
+
+@pytest.mark.parametrize("where", ["ward/bed 2", "ward/bed 2/new", "ward/bed 2/new/er", "ward/bed 3", "1/2", "."])
+def test_what_others_bring_beside_our_own_changes_is_found(
+    nested: LocalDatastore, open_store: Open, source: Source, folder: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """What is dropped into the folder that we are changing, into a new one in it, or elsewhere is listed."""
+    monkeypatch.setattr(stamps, "LARGE", 0)
+    nested.close()
+    let_age(folder)
+    open_store().close()
     store = open_store()
     store.add_image("ward~1bed 2~1case", source("x.nii.gz", b"newer"), {})
-    write(folder / "ward" / "bed 2" / "dropped.nii.gz")
-    write(folder / "ward" / "bed 3" / "dropped.nii.gz")
-    write(folder / "1" / "2" / "dropped.nii.gz")
+    dropped = write(folder / where / "dropped.nii.gz")
     store.close()
-    again = open_store()
-    assert {"ward~1bed 2~1dropped", "ward~1bed 3~1dropped", "1~12~1dropped"} < set(again.list_images())
+    id = str(dropped.relative_to(folder)).removesuffix(".nii.gz").replace("/", "~1")
+    assert id in open_store().list_images()
 
 
-def test_a_new_folder_is_known_from_its_first_moment(nested: LocalDatastore, folder: Path) -> None:
+def test_a_new_folder_is_known_from_its_first_moment(folder: Path, open_store: Open) -> None:
     """What comes into a folder right after the scan that found it is not missed, though its time stamp is too young."""
-    for number in range(5):
-        write(folder / "fresh" / str(number) / "one.nii.gz")
-        nested.refresh()
-        write(folder / "fresh" / str(number) / "two.nii.gz")
-        nested.refresh()
-        assert {f"fresh~1{number}~1one", f"fresh~1{number}~1two"} < set(nested.list_images())
+    store = open_store(images_dir="images", recursive=True)
+    fresh = folder / "images" / "fresh"
+    fresh.mkdir()
+    let_age(folder)
+    for name in ("one", "two"):
+        write(fresh / f"{name}.nii.gz")
+        store.refresh()
+        assert f"fresh~1{name}" in store.list_images()
 
 
 def test_pickles_backups_and_lost_catalogs(nested: LocalDatastore, open_store: Open, folder: Path) -> None:

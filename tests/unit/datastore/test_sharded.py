@@ -159,6 +159,8 @@ def test_files_of_others_are_taken_in_where_they_belong(sharded: LocalDatastore,
     assert "no image has the id" in str(sharded.problems()) and f"labels/final/{place('new')}" in str(
         sharded.problems()
     )
+    let_age(folder)
+    sharded.refresh()
     image = folder / place("new")
     image.parent.mkdir(parents=True, exist_ok=True)
     image.write_bytes(b"image")
