@@ -21,7 +21,7 @@ Progress = Callable[[str, int, int | None], None]
 
 INDEX = "search.db"
 _BESIDE = ("-wal", "-shm", "-journal")
-_TRIES = 3  # an index can be lost again while it is made
+_TRIES = 10  # an index can be lost again while it is made
 
 logger = logging.getLogger(__name__)
 

@@ -15,10 +15,11 @@ from monailabel.datastore.actor import UNKNOWN
 from monailabel.datastore.checking.rows import named
 from monailabel.datastore.edit import visible_name
 from monailabel.datastore.head import HeadFile
+from monailabel.datastore.options import STATE
 from monailabel.datastore.rebuilding import CATALOG, discard
 from monailabel.datastore.scan import Progress
 from monailabel.datastore.snapshot import Snapshot
-from monailabel.datastore.store import STATE, Store
+from monailabel.datastore.store import Store
 from monailabel.files.copying import copy_file, link_file
 from monailabel.files.folder import LINK, digest
 from monailabel.files.sharing import make_folder

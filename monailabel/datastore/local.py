@@ -14,11 +14,12 @@ from monailabel.datastore import archive, history
 from monailabel.datastore.beyond import Beyond, IfMatch, Source, base_name, structures_of
 from monailabel.datastore.layouts import Wish
 from monailabel.datastore.objects import Objects, whole
+from monailabel.datastore.options import Options
 from monailabel.datastore.reading import open_newest
 from monailabel.datastore.readonly import ReadOnly
 from monailabel.datastore.remembering import text_of
 from monailabel.datastore.scan import Progress
-from monailabel.datastore.store import Options, Store
+from monailabel.datastore.store import Store
 from monailabel.files.entering import FollowLinks, how_to_follow, open_regular
 from monailabel.files.layout import LayoutName
 from monailabel.interfaces.datastore import DefaultLabelTag

@@ -9,8 +9,9 @@ from contextlib import closing
 
 from monailabel.catalog.connections import copy_catalog
 from monailabel.catalog.sqlite import NewerCatalog
+from monailabel.datastore.options import LOCK, Options, refuse_others
 from monailabel.datastore.rebuilding import CATALOG, behind, discard, make, needs_rebuilding, opened
-from monailabel.datastore.store import LOCK, Options, Store, refuse_others
+from monailabel.datastore.store import Store
 from monailabel.files.locking import lock
 from monailabel.interfaces.exception import DamagedDatastoreException
 

@@ -6,14 +6,12 @@ import os
 import shutil
 import time
 import weakref
-from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, closing, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from monailabel import naming
 from monailabel.catalog.chain import backups
-from monailabel.catalog.sqlite import NewerCatalog, SqliteCatalog
+from monailabel.catalog.sqlite import SqliteCatalog
 from monailabel.datastore import layouts
 from monailabel.datastore.actor import UNKNOWN, Actor
 from monailabel.datastore.background import Background
@@ -22,37 +20,26 @@ from monailabel.datastore.checksums import Checksums
 from monailabel.datastore.edit import Edit, visible_name
 from monailabel.datastore.erasing import SHOWN, Erasing
 from monailabel.datastore.finder import INDEX, Finder
-from monailabel.datastore.head import HEAD, HeadFile
+from monailabel.datastore.head import HeadFile
 from monailabel.datastore.merge import merge
-from monailabel.datastore.rebuilding import CATALOG, COPY, SETTINGS, behind, needs_rebuilding, opened, rebuild
+from monailabel.datastore.opening import open_catalog
+from monailabel.datastore.options import LOCK, Options, folder_of, prepared
 from monailabel.datastore.reconciling import pending, reconcile, reconciled
-from monailabel.datastore.scan import Progress, Scan
-from monailabel.datastore.snapshot import DESCRIPTION, NAME, EditedElsewhere, Snapshot
+from monailabel.datastore.scan import Scan
+from monailabel.datastore.snapshot import EditedElsewhere, Snapshot
 from monailabel.datastore.sparing import Spare
 from monailabel.datastore.stamps import Stamps
-from monailabel.files import disk
-from monailabel.files.entering import FollowLinks, is_inside
-from monailabel.files.folder import HISTORY, STAGING, Folder
-from monailabel.files.layout import FLAT
 from monailabel.files.locking import FolderLock
-from monailabel.files.sharing import make_folder, open_shared, refuse_other
+from monailabel.files.sharing import make_folder
 from monailabel.interfaces.datastore import DefaultLabelTag
 from monailabel.interfaces.exception import DamagedDatastoreException, InvalidInputException
-from monailabel.models import plain
 
 if TYPE_CHECKING:
-    from monailabel.documents import LocalDatastoreModel
+    pass
 
 logger = logging.getLogger(__name__)
 
-LOCK = "lock"  # the writer's
 DERIVED = (SHOWN, "pictures", "search.db*", "catalog.copy*")  # what is made of the catalog and the files, and may go
-DEFAULT = {"images_dir": ".", "labels_dir": "labels"}
-STATE = ".monailabel"  # the folder of our own files inside the datastore's folder
-_OWN_FILES = (
-    *(name + end for name in (CATALOG, INDEX) for end in ("", "-wal", "-shm", "-journal")),
-    COPY, HEAD, LOCK, layouts.NOTE, "reading.lock", "snapshot.json", "snapshot.next", "snapshot.note",
-)  # fmt: skip
 _SETTLE_AFTER = 0.3  # seconds without a change, until the last ones are finished
 _SNAPSHOT_AFTER = 1.0  # seconds that a snapshot which takes longer may lag behind
 _SNAPSHOT_SHARE = 10  # at most this part of the time goes into writing snapshots
@@ -66,26 +53,6 @@ _ATTEMPTS = 100
 _open: "weakref.WeakSet[Store]" = weakref.WeakSet()
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """With what a datastore is opened: the arguments of LocalDatastore's constructor."""
-
-    path: str
-    images_dir: str
-    labels_dir: str
-    config: str
-    extensions: naming.Extensions
-    to_id: Callable[[str], tuple[str, str]]
-    state_dir: str | None
-    follow_links: FollowLinks
-    progress: Progress | None
-    wish: layouts.Wish
-
-    def own_folder(self) -> str:
-        """Give the folder of our own files."""
-        return os.path.realpath(self.state_dir) if self.state_dir else os.path.join(self.path, STATE)
-
-
 class Store:
     """The parts of one open datastore; LocalDatastore asks them on behalf of its callers.
 
@@ -96,24 +63,27 @@ class Store:
         self.path = options.path
         self.private = private is not None
         self.closed = False
-        self.recorded: int | None = None  # of a private copy: the last event that it was copied with
+        self.recorded: int | None  # of a private copy: the last event that it was copied with
         self._options = options
         if not self.private:
             make_folder(self.path, like=os.path.dirname(self.path))
-        self.state = private or _prepared(options)
+        self.state = private or prepared(options)
         document = os.path.join(self.path, naming.file_name(options.config))
         with ExitStack() as undo:
             self.snapshot = undo.enter_context(closing(Snapshot(document, options.own_folder(), private=self.private)))
             self.lock = undo.enter_context(closing(FolderLock(os.path.join(self.state, LOCK), like=self.path)))
-            self.catalog = undo.enter_context(closing(self._open_catalog()))
+            opened = open_catalog(options, self.state, self.lock, self.snapshot.read, private=self.private)
+            self.catalog, self.layout, self.recorded = opened
+            undo.enter_context(closing(self.catalog))
             self._open(document, options)
             undo.pop_all()
         _open.add(self)
 
     def _open(self, document: str, options: Options) -> None:
         self.snapshot.attach(self.catalog)
-        self.images = self._folder("images_dir", options.images_dir)
-        self.labels = self._folder("labels_dir", options.labels_dir)
+        said = self.catalog.settings()
+        self.images = folder_of(options, "images_dir", said["images_dir"], private=self.private)
+        self.labels = folder_of(options, "labels_dir", said["labels_dir"], private=self.private)
         layouts.lay_out(self.layout, self.images, self.labels, options.own_folder())
         self.changes = Changes(self.catalog, self.images, self.labels, self.lock, private=self.private)
         own = frozenset([os.path.basename(document), ".lock"])
@@ -162,87 +132,6 @@ class Store:
         for _, how in contradicted:
             logger.warning("%s: %s; `monailabel-datastore check` says what to do", self.path, how)
         return self.rebuilt is not None or bool(contradicted)
-
-    def _open_catalog(self) -> SqliteCatalog:
-        options = self._options
-        path = os.path.join(self.state, CATALOG)
-        with self.lock:
-            if not self.private and (why := needs_rebuilding(self.state)):
-                rebuild(self.state, why)
-            elif not os.path.exists(path):  # closing it would free the locks of whoever has it open in this process
-                os.close(open_shared(path, like=self.path))  # SQLite gives its other files the same permissions
-            catalog = self._sound_catalog(path)
-            try:
-                if not catalog.settings().keys() >= SETTINGS:
-                    self._begin(catalog, self.snapshot.read())  # the document is the only record so far
-                elif self.private:
-                    self.recorded = catalog.last_event()
-                self.layout = layouts.settled(catalog, options.wish, options.own_folder(), private=self.private)
-            except BaseException:
-                catalog.close()
-                raise
-        return catalog
-
-    def _sound_catalog(self, path: str) -> SqliteCatalog:
-        """Open the catalog; one that is damaged beyond that is made anew."""
-        write_ahead = not disk.is_network(self.state)
-        try:
-            catalog = opened(path, write_ahead=write_ahead)
-            why = "" if self.private else behind(catalog, self.state)
-            if not why:
-                return catalog
-            catalog.close()
-        except NewerCatalog:
-            raise
-        except DamagedDatastoreException as error:
-            if self.private:
-                raise
-            why = error.msg.partition("; ")[0]
-        rebuild(self.state, why)
-        return opened(path, write_ahead=write_ahead)
-
-    def _begin(self, catalog: SqliteCatalog, document: "LocalDatastoreModel | None") -> None:
-        """Write the settings of a new catalog; what a document says wins over the arguments."""
-        given = self._options
-        if document:
-            _check_inside(self.path, "images_dir", document.images_dir, given.images_dir)
-            _check_inside(self.path, "labels_dir", document.labels_dir, given.labels_dir)
-        images, labels = (
-            (document.images_dir, document.labels_dir) if document else (given.images_dir, given.labels_dir)
-        )
-        layout = ""
-        if not (catalog.last_event() or layouts.noted_in(given.own_folder())):
-            layout = given.wish.first(self.path, images, labels, given.extensions, document)
-            if not self.private:
-                layouts.note(given.own_folder(), layout)
-        with catalog.transaction() as transaction:
-            said = {"name": document.name, "description": document.description} if document else {}
-            for name, value in ({"name": NAME, "description": DESCRIPTION} | plain(said, lenient=True)).items():
-                transaction.set_setting(name, value)
-            transaction.set_setting("images_dir", images)
-            transaction.set_setting("labels_dir", labels)
-            if layout not in ("", FLAT):
-                transaction.set_setting(layouts.NOTE, layout)
-            transaction.set_setting("identity", os.urandom(16).hex())
-
-    def _folder(self, name: str, given: str) -> Folder:
-        said = self.catalog.settings()[name]
-        _check_inside(self.path, name, said, given)
-        root, state = os.path.normpath(os.path.join(self.path, said)), self._options.own_folder()
-        if not self.private:
-            make_folder(root, like=self.path)
-        base = root if given != DEFAULT[name] and self._is_one(said, given) else self.path
-        follow = self._options.follow_links
-        is_written = follow == "writing" or base == root or os.path.realpath(root) == root
-        work = state if _same_disk(root, state) or not is_written else os.path.join(root, STATE)
-        folder = Folder(root, work, base=base, follow=follow)
-        if not self.private:
-            folder.prepare()
-        return folder
-
-    def _is_one(self, one: str, other: str) -> bool:
-        """Tell whether two names lead to one folder."""
-        return os.path.realpath(os.path.join(self.path, one)) == os.path.realpath(os.path.join(self.path, other))
 
     # -- changes -------------------------------------------------------------------------------------------------------
 
@@ -459,45 +348,6 @@ def _remove(path: str) -> None:
         if not os.path.exists(path):
             return
     shutil.rmtree(path)
-
-
-def refuse_others(options: Options) -> None:
-    """Refuse a received folder with links, pipes or the like in the place of a datastore's own files."""
-    state = options.own_folder()
-    for name in ("", STAGING, HISTORY):
-        refuse_other(os.path.join(state, name).rstrip("/"), folder=True)
-    for name in _OWN_FILES:
-        refuse_other(os.path.join(state, name))
-    for name in (naming.file_name(options.config), ".lock"):
-        refuse_other(os.path.join(options.path, name))
-
-
-def _prepared(options: Options) -> str:
-    """Make the folder of our own files."""
-    refuse_others(options)
-    make_folder(options.own_folder(), like=options.path)
-    return options.own_folder()
-
-
-def _same_disk(one: str, other: str) -> bool:
-    try:
-        return os.stat(one).st_dev == os.stat(other).st_dev
-    except FileNotFoundError:
-        return True
-
-
-def _check_inside(path: str, name: str, said: str, given: str) -> None:
-    """Refuse a folder outside the datastore's that a document or catalog names, unless the constructor names it too."""
-    if "\0" in said:
-        raise InvalidInputException(f"{name} {said!r} refused: it holds a NUL character")
-    real = os.path.realpath(os.path.join(path, said))
-    if said == given or real == os.path.realpath(os.path.join(path, given)):
-        return
-    if os.path.isabs(said) or not is_inside(real, path):
-        raise InvalidInputException(
-            f"{name} {said!r}, which the document of {path} names, leads outside it; "
-            f"if that is right, open the datastore with {name}={said!r}"
-        )
 
 
 def _after_fork() -> None:

@@ -6,9 +6,10 @@ from contextlib import closing
 from typing import Any
 
 from monailabel.datastore.checking.finding import Finding
+from monailabel.datastore.options import STATE
 from monailabel.datastore.salvage import Salvaged
 from monailabel.datastore.snapshot import Snapshot
-from monailabel.datastore.store import STATE, Store
+from monailabel.datastore.store import Store
 from monailabel.interfaces.exception import DamagedDatastoreException
 
 
