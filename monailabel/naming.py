@@ -86,10 +86,10 @@ def _checked(kind: str, value: object) -> str:
     if not isinstance(text, str):
         raise InvalidInputException(f"{kind} {value!r} refused: it is {type(value).__name__}, not text")
     text = str(text)
-    if text.startswith("."):
-        raise InvalidInputException(f"{kind} {text!r} refused: names that begin with a dot are hidden files")
     if trouble := _trouble(text):
         raise InvalidInputException(f"{kind} {text!r} refused: {trouble}")
+    if text.startswith("."):
+        raise InvalidInputException(f"{kind} {text!r} refused: names that begin with a dot are hidden files")
     if len(text.encode()) > MAX_NAME_BYTES:
         raise InvalidInputException(
             f"{kind} {text[:40]!r}… refused: it has {len(text.encode())} bytes, "

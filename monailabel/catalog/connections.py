@@ -20,7 +20,7 @@ _LOG_AT_MOST = 8_000  # pages after which a commit empties the log itself, if no
 _FORK_SECONDS = 10.0  # that a fork waits for those who read or write
 _POLL = 0.001
 # A link that somebody put in the place of the file, or of a folder on the way to it, is not followed.
-_FLAGS = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_NOFOLLOW
+_KNOWN, _NEW = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOFOLLOW, apsw.SQLITE_OPEN_CREATE
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # What a sound catalog never says: our statements fit our tables, our rows each other, and their texts are UTF-8.
@@ -53,6 +53,7 @@ class Connections:
         self._watch: apsw.Connection | None = None
         self._watch_lock = threading.Lock()
         self._inode: int | None = None  # of the file that the connections have open
+        self._was_open = False
         self._watches = 0  # how many connections watched for commits: each counts from a number of its own
         with _forking:
             _open.add(self)
@@ -136,10 +137,12 @@ class Connections:
             connection.close()
 
     def _connect(self) -> apsw.Connection:
+        """Open the database; one that was open and is gone is not begun anew, or changes would be lost in it."""
         self._inode = self._inode or _inode(self.path)
         connection = None
         try:
-            connection = apsw.Connection(self.path, flags=_FLAGS)
+            connection = apsw.Connection(self.path, flags=_KNOWN if self._was_open else _KNOWN | _NEW)
+            self._inode, self._was_open = self._inode or _inode(self.path), True
             connection.set_busy_timeout(_BUSY_MS)
             if self._write_ahead:
                 connection.pragma("journal_mode", "wal")
@@ -219,6 +222,8 @@ def translated(error: Exception, path: str, connection: apsw.Connection | None =
         return OSError(errno.EBUSY, "another program holds the catalog for a minute already; try again", path)
     if isinstance(error, apsw.CantOpenError) and not os.path.isdir(os.path.dirname(path)):
         return FileNotFoundError(errno.ENOENT, "the catalog's disk is gone, or the folder was moved", path)
+    if isinstance(error, apsw.CantOpenError) and not os.path.lexists(path):
+        return FileNotFoundError(errno.ENOENT, "the catalog is gone: whoever opens the datastore anew makes it", path)
     if isinstance(error, (apsw.IOError, apsw.CantOpenError)):
         return OSError(errno.EIO, f"the catalog cannot be read or written ({error})", path)
     return error

@@ -44,7 +44,7 @@ def print_status(datastore: "LocalDatastore", as_json: bool) -> None:
     rows = [(key, found[key]) for key in ("name", "description", "total", "completed")]
     kept = found["history"]
     earlier = f"{kept['versions']} earlier versions, {printing.size(kept['bytes'])}"
-    printing.table((), [*rows, ("labels", tags or "none"), ("history", earlier), ("head", found["head"])])
+    printing.table((), [*rows, ("labels", tags or "none"), ("history", earlier), ("head", found["head"] or "none yet")])
     for problem in datastore.problems():
         printing.note(f"problem: {problem}")
 

@@ -92,6 +92,10 @@ class Beyond(Finding, Pictures):
     def _put(
         self, image_id: str, tag: str, ext: str, source: Source, info: dict[str, Any], if_match: IfMatch = None
     ) -> str:
+        if not (if_match is None or isinstance(if_match, str | Collection)):
+            raise InvalidInputException(
+                f"if_match={if_match!r} refused: it is the sha256 of a version, several, or '*'"
+            )
         target = self._target(image_id, tag, ext, info)
         if if_match is None and not isinstance(source, Staged) and _is_same(source, target):
             return self._register(image_id, tag, ext, target, info)
@@ -306,7 +310,12 @@ class Beyond(Finding, Pictures):
         return back_up(self._store, os.fspath(target), acting.acting(self._actor), document, deep, progress)
 
     def head(self) -> str:
-        """Give the head of the chain of events, `number:chain`: noted elsewhere, it shows that none was cut off."""
+        """Give the head of the chain of events, `number:chain`: noted elsewhere, it shows that none was cut off.
+
+        A folder that is only looked at and is no datastore yet has none: `""`.
+        """
+        if self._store.private and self._store.recorded is None:
+            return ""
         seq, chain = self._store.catalog.head()
         return f"{seq}:{chain.hex()}"
 

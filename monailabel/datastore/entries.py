@@ -119,7 +119,8 @@ class Tree:
                     raise
                 self._reading.note(f"{place}/.", f"the folder cannot be read ({error.strerror})".lower())
                 self._reading.unread.append(place)
-                self._reading.unfinished = True
+                if not isinstance(error, PermissionError):  # which comes to its end with another time stamp
+                    self._reading.unfinished = True
 
     def _files_in(self, place: str, is_linked: bool) -> Iterator[tuple[str, int]]:
         reading, path = self._reading, os.path.join(self._reading.path, place) if place else self._reading.path
@@ -176,6 +177,8 @@ class Tree:
 
         Otherwise links could lead on for ever, and to labels as if they were images.
         """
+        if entry.path in self._folder.others:
+            return False
         if not entry.is_symlink():
             other = self._others.get(entry.inode())
             return other is None or not os.path.samefile(entry.path, other)

@@ -5,6 +5,7 @@ The file beside the catalog tells it where the catalog was lost.
 
 import os
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
@@ -14,7 +15,7 @@ from monailabel.catalog.sqlite import SqliteCatalog
 from monailabel.datastore.rebuilding import PENDING
 from monailabel.files.entering import is_inside, open_regular
 from monailabel.files.folder import Folder
-from monailabel.files.layout import FLAT, NESTED, SHARDED, LayoutName, layout_of
+from monailabel.files.layout import FLAT, NESTED, SHARDED, LayoutName, Nested, Sharded, layout_of
 from monailabel.files.sharing import file_mode_like, sync_folder
 from monailabel.interfaces.exception import InvalidInputException
 
@@ -41,9 +42,10 @@ class Wish:
         """Refuse what is no layout. Raises InvalidInputException."""
         if self.layout not in (None, *get_args(LayoutName)):
             raise InvalidInputException(f"layout={self.layout!r} refused: use one of {', '.join(get_args(LayoutName))}")
-        if self.recursive and self.layout == SHARDED:
+        if self.recursive and self.layout is not None:
             raise InvalidInputException(
-                "layout='sharded' and recursive=True refused: files lie in 256 folders, or in sub-folders as they come"
+                f"layout={self.layout!r} and recursive=True refused: files lie side by side, in 256 folders, or in "
+                "sub-folders as they come"
             )
 
     def first(
@@ -55,12 +57,15 @@ class Wish:
         Raises InvalidInputException where files lie there that would not be found. A sharded folder whose catalog and
         note are lost has none.
         """
-        layout = NESTED if self.recursive else self.layout or FLAT
+        images, labels = os.path.join(path, images_dir), os.path.join(path, labels_dir)
         objects = document.objects if document else {}
-        if layout == NESTED and (odd := next((id for id in objects if "~" in id), None)) is not None:
+        names = {id: f"{id}{entry.image.ext}" for id, entry in objects.items()}
+        layout = NESTED if self.recursive else self.layout or _seen(images, names.values())
+        check_folders(layout, images, labels)
+        odd = next((id for id, name in names.items() if _lies_flat(images, name)), None)
+        if layout == NESTED and odd is not None:
             raise InvalidInputException(_tilde("on", odd))
         if layout == SHARDED:
-            images, labels = os.path.join(path, images_dir), os.path.join(path, labels_dir)
             found = _side_by_side(images, labels, extensions)
             if found or (objects and not _has_shards(images)):
                 raise InvalidInputException(
@@ -79,15 +84,23 @@ class Wish:
                 f"{_WORDS[known]}, and a layout is chosen when a datastore is made; "
                 "make a new one and add the files to it with add_images and save_labels"
             )
+        if self.layout == FLAT and recursive:
+            raise InvalidInputException(
+                f"layout='flat' refused: {_WORDS[known]}; recursive=False has them lie side by side again"
+            )
         return known if is_sharded else NESTED if recursive else FLAT
 
 
-def settled(catalog: SqliteCatalog, wish: Wish, state: str, *, private: bool) -> str:
-    """Give the layout that a datastore has, or is switched to now, and note it. The caller holds the writer's lock."""
-    noted = noted_in(state)
+def settled(catalog: SqliteCatalog, wish: Wish, path: str, state: str, *, private: bool) -> str:
+    """Give the layout that the datastore in `path` has, or is switched to now, and note it beside it in `state`.
+
+    The caller holds the writer's lock.
+    """
+    said, noted = catalog.settings(), noted_in(state)
     # What is beside a catalog that was lost may be newer than the copy that it was made of.
-    now = noted if noted and (PENDING in (said := catalog.settings()) or NOTE not in said) else known(catalog)
+    now = noted if noted and (PENDING in said or not catalog.last_event()) else known(catalog)
     chosen = wish.chosen(now)
+    check_folders(chosen, os.path.join(path, said["images_dir"]), os.path.join(path, said["labels_dir"]))
     if chosen != now:
         if private:
             raise InvalidInputException("recursive= refused: a datastore that is opened read_only stays as it is")
@@ -108,20 +121,25 @@ def known(catalog: SqliteCatalog) -> str:
 
 
 def lay_out(layout: str, images: Folder, labels: Folder, own: str) -> None:
-    """Have files looked for where a layout puts them. Raises InvalidInputException where the folders do not allow it.
+    """Have files looked for where a layout puts them. Raises InvalidInputException as `check_folders` does.
 
     Neither the labels' folder nor `own`, that of our own files, has any images in it.
     """
-    if layout != FLAT and is_inside(os.path.realpath(images.root), labels.root):
-        raise InvalidInputException(
-            f"labels_dir {labels.root} refused: the images lie in it, and in sub-folders nobody could tell them apart"
-        )
+    check_folders(layout, images.root, labels.root)
     for folder, others, kind in (
         (images, (labels.root, own), layout),
         (labels, (images.root, own), _of_labels(layout)),
     ):
         folder.others = tuple(path for path in others if not is_inside(os.path.realpath(folder.root), path))
         folder.layout = layout_of(kind, folder.root, folder.others)
+
+
+def check_folders(layout: str, images: str, labels: str) -> None:
+    """Refuse a layout with sub-folders where the images lie among the labels. Raises InvalidInputException."""
+    if layout != FLAT and is_inside(os.path.realpath(images), labels):
+        raise InvalidInputException(
+            f"labels_dir {labels} refused: the images lie in it, and in sub-folders nobody could tell them apart"
+        )
 
 
 def _of_labels(layout: str) -> str:
@@ -150,6 +168,23 @@ def note(state: str, layout: str) -> None:
         os.fsync(number)
     os.replace(made, os.path.join(state, NOTE))
     sync_folder(state)
+
+
+def _seen(images: str, names: Iterable[str]) -> str:
+    """Give the layout in which a document's files lie, where what told it is lost: in a copy without hidden files."""
+    for name in names:
+        if not os.path.lexists(os.path.join(images, name)):
+            for layout in (Sharded(), Nested()):
+                with suppress(InvalidInputException):
+                    place = layout.place(name)
+                    if place != name and os.path.isfile(os.path.join(images, place)):
+                        return layout.name
+    return FLAT
+
+
+def _lies_flat(images: str, name: str) -> bool:
+    """Tell whether a file has a name that would lead elsewhere in sub-folders."""
+    return "~" in name and os.path.lexists(os.path.join(images, name))
 
 
 def _side_by_side(images: str, labels: str, extensions: naming.Extensions) -> str | None:

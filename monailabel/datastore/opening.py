@@ -49,9 +49,8 @@ def open_catalog(
             if not is_known:
                 _begin(catalog, options, read_document(), private)
             recorded = catalog.last_event() if is_known and private else None
-            return Opened(
-                catalog, layouts.settled(catalog, options.wish, options.own_folder(), private=private), recorded
-            )
+            layout = layouts.settled(catalog, options.wish, options.path, options.own_folder(), private=private)
+            return Opened(catalog, layout, recorded)
         except BaseException:
             catalog.close()
             raise

@@ -10,6 +10,7 @@ from monailabel.datastore.finder import INDEX
 from monailabel.datastore.head import HEAD
 from monailabel.datastore.rebuilding import CATALOG, COPY
 from monailabel.datastore.scan import Progress
+from monailabel.files import disk
 from monailabel.files.entering import FollowLinks, is_inside
 from monailabel.files.folder import HISTORY, STAGING, Folder
 from monailabel.files.sharing import make_folder, refuse_other
@@ -74,7 +75,7 @@ def folder_of(options: Options, name: str, said: str, *, private: bool) -> Folde
         make_folder(root, like=options.path)
     base = root if options.given(name) != _DEFAULT[name] and _is_named(options, name, said) else options.path
     is_written = options.follow_links == "writing" or base == root or os.path.realpath(root) == root
-    work = state if _same_disk(root, state) or not is_written else os.path.join(root, STATE)
+    work = state if _is_one_disk(root, state) or not is_written else os.path.join(root, STATE)
     folder = Folder(root, work, base=base, follow=options.follow_links)
     if not private:
         folder.prepare()
@@ -100,8 +101,8 @@ def _is_named(options: Options, name: str, said: str) -> bool:
     return os.path.realpath(os.path.join(options.path, said)) == os.path.realpath(given)
 
 
-def _same_disk(one: str, other: str) -> bool:
+def _is_one_disk(one: str, other: str) -> bool:
     try:
-        return os.stat(one).st_dev == os.stat(other).st_dev
+        return disk.is_one(one, other)
     except FileNotFoundError:
         return True

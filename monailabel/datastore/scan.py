@@ -119,15 +119,17 @@ class Scan:
             return True
         for tag in ("label", IMAGE):
             folder = self._changes.folder(tag)
-            if path.startswith(folder.root + "/"):
+            if _place_in(folder.root, path) is not None:
                 return folder.layout is not None and self._name_in(tag, path) is None
         return False
 
     def _name_in(self, tag: str, path: str) -> str | None:
         """Give the name of a file in the folder of the images or of the labels, None for one that lies elsewhere."""
         folder = self._changes.folder(tag)
-        within = path.startswith(folder.root + "/") and not any(path.startswith(f"{other}/") for other in folder.others)
-        return folder.name_of(path[len(folder.root) + 1 :]) if within else None
+        place = _place_in(folder.root, path)
+        if place is None or any(_place_in(other, path) is not None for other in folder.others):
+            return None
+        return folder.name_of(place)
 
     def _items(self, tag: str, names: list[str]) -> dict[str, Item]:
         """Give what the catalog knows of the images or labels that these files may be, by visible name."""
@@ -292,7 +294,7 @@ class Scan:
             return False
         name = item.image_id + item.ext
         if not reading.was_read(name):
-            return False
+            return True  # it is as it was, for all that can be seen
         reading.judged.add(image_id)
         is_there = self._look(reading.tag, name) is not None and disk.twin(self._path(reading.tag, name)) is None
         if item.state is State.PRESENT and not is_there:
@@ -342,6 +344,13 @@ class Scan:
     def _tell(self, what: str, done: int, total: int) -> None:
         if self._progress is not None and (done % 1_000 == 0 or done == total):
             self._progress(what, done, total)
+
+
+def _place_in(folder: str, path: str) -> str | None:
+    """Give where a path leads below a folder, with `/` between the parts; None for one that leads elsewhere."""
+    start = folder.rstrip(os.sep) + os.sep
+    path = os.path.normpath(path)  # a Windows path can have both kinds of separators
+    return path[len(start) :].replace(os.sep, "/") if path.startswith(start) else None
 
 
 def _is_as_before(reading: Reading, stamps: Mapping[str, Stamp]) -> bool:

@@ -85,6 +85,7 @@ class Store:
         self.images = folder_of(options, "images_dir", said["images_dir"], private=self.private)
         self.labels = folder_of(options, "labels_dir", said["labels_dir"], private=self.private)
         layouts.lay_out(self.layout, self.images, self.labels, options.own_folder())
+        self.images.follow_layout = self.labels.follow_layout = self.follow_layout
         self.changes = Changes(self.catalog, self.images, self.labels, self.lock, private=self.private)
         own = frozenset([os.path.basename(document), ".lock"])
         self.scan = Scan(self.catalog, self.changes, options.extensions, options.to_id, own, options.progress)
@@ -190,8 +191,8 @@ class Store:
         """Lay files out as the datastore has it now: another process may have switched sub-folders on or off."""
         layout = layouts.known(self.catalog)
         if layout != self.layout:
-            self.layout = layout
             layouts.lay_out(layout, self.images, self.labels, self._options.own_folder())
+            self.layout = layout
 
     def refresh(self) -> bool:
         """Take in what other programs did; tell whether something could not be judged yet."""

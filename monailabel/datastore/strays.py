@@ -65,9 +65,16 @@ def rescue_staged(catalog: SqliteCatalog, folders: list[Folder]) -> None:
     known = tokens(catalog)
     for folder in folders:
         for entry in folder.staged():
-            if TOKEN.fullmatch(entry.name) and entry.name not in known and entry.stat().st_size:
+            if TOKEN.fullmatch(entry.name) and entry.name not in known and _has_bytes(entry):
                 folder.set_aside(entry.name)
                 folder.keep(entry.name)
+
+
+def _has_bytes(entry: os.DirEntry[str]) -> bool:
+    """Tell whether a file is there and not empty, as those are that lie ready for a change."""
+    with suppress(FileNotFoundError):
+        return bool(entry.stat(follow_symlinks=False).st_size)
+    return False
 
 
 def every_folder(changes: Changes) -> list[Folder]:

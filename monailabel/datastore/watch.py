@@ -36,6 +36,7 @@ class Watch:
         self._inner: tuple[list[str], set[str]] = ([], set())  # sub-folders, and those of them that can be watched
         self._is_coarse = False  # there are more of them than the system watches: they are looked at now and then
         self._refreshed = time.monotonic()
+        self._has_begun = False  # the system watches all that it was asked to
         self._due = True  # what came between the opening and the first news
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name="monailabel-watch", daemon=True)
@@ -63,18 +64,20 @@ class Watch:
             try:
                 self._watch(self._folders())
             except Exception as error:  # noqa: BLE001 - a watcher that dies silently is worse than one that starts anew
-                self._is_coarse = bool(self._inner[1])
+                self._is_coarse = self._is_coarse or (not self._has_begun and bool(self._inner[1]))
                 logger.warning("watching the folder failed, and begins anew: %s", error)
                 self._stop.wait(_TICK / 1_000)
 
     def _watch(self, folders: set[str]) -> None:
         """Watch these folders until others are to be watched."""
+        self._has_begun = False
         news = watch(
             *folders, watch_filter=self._is_news, debounce=50, step=10, stop_event=self._stop, recursive=False,
             rust_timeout=_TICK, yield_on_timeout=True, raise_interrupt=False,
             force_polling=any(disk.is_network(path) for path in folders) or None,
         )  # fmt: skip
         for changes in news:
+            self._has_begun = True
             self._take_in({path for _, path in changes})
             if self._folders() != folders:
                 self._due = True

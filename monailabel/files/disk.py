@@ -26,6 +26,30 @@ def is_network(path: str) -> bool:
     return kind(path) in _NETWORK
 
 
+def is_one(one: str, other: str) -> bool:
+    """Tell whether files can be moved between two folders: they lie on one disk, mounted once.
+
+    A bind mount counts as another disk, which the system does not tell by its number (`fdinfo` in proc(5) does).
+    """
+    pair = []
+    for path in (one, other):
+        fd = os.open(path, getattr(os, "O_PATH", os.O_RDONLY))
+        try:
+            pair.append((os.fstat(fd).st_dev, _mount(fd)))
+        finally:
+            os.close(fd)
+    return pair[0] == pair[1]
+
+
+def _mount(fd: int) -> str:
+    """Give the number of the mount that an open file is reached by, `""` where the system does not say."""
+    try:
+        with open(f"/proc/self/fdinfo/{fd}") as file:
+            return next((line for line in file if line.startswith("mnt_id:")), "")
+    except OSError:
+        return ""
+
+
 def clock_step_ns(path: str) -> int:
     """Give how old a folder's time stamp must be before one can be sure that it tells every change."""
     return 50_000_000 if kind(path) in _FINE else 2_000_000_000

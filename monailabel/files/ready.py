@@ -20,13 +20,15 @@ class Ready:
         self._begin = begin
         self._sync = sync
         self._waiting: deque[Begun] = deque()
+        self._begun: list[Begun] = []  # whose entries are not durable yet
         self._is_used = False
 
     def renew(self) -> None:
         """Leave a parent process its files, whose locks are its own as long as it has them open."""
-        for _, file in self._waiting:
+        for _, file in (*self._waiting, *self._begun):
             file.close()
         self._waiting.clear()
+        self._begun = []
 
     @property
     def is_low(self) -> bool:
@@ -48,24 +50,26 @@ class Ready:
 
     def fill(self) -> None:
         """Begin as many files as are missing; where the disk takes none, a change that needs one says why."""
-        new: list[Begun] = []
+        new = self._begun = []
         try:
             while len(self._waiting) + len(new) < COUNT:
                 new.append(self._begin())
             self._sync()
         except OSError:
-            _remove(new)
+            for begun in new:
+                _remove(*begun)
         else:
             self._waiting.extend(new)
+        self._begun = []
 
     def close(self) -> None:
         """Remove what was not used."""
-        _remove(self._waiting)
-        self._waiting.clear()
+        with suppress(IndexError):
+            while True:  # somebody may take one meanwhile
+                _remove(*self._waiting.popleft())
 
 
-def _remove(files: "list[Begun] | deque[Begun]") -> None:
-    for path, file in files:
-        with suppress(OSError):
-            os.unlink(path)
-        file.close()
+def _remove(path: str, file: FileIO) -> None:
+    file.close()
+    with suppress(OSError):
+        os.unlink(path)

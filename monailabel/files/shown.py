@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from monailabel.files import disk
@@ -21,12 +22,15 @@ class Shown:
     """
 
     layout: Layout | None = None
+    follow_layout: Callable[[], None] | None = None  # asked before a name with ~, of which layouts think differently
 
     def __init__(self, root: str, own: str, *, base: str | None = None, follow: FollowLinks = "reading") -> None:
         self.root = root
         self.others: tuple[str, ...] = ()
         self._follow = follow
         self._base = base or root
+        self._own = own
+        self._movable: set[tuple[int, int]] = set()  # folders on the disk of our own files
         self._readable = (self._base, own)
         self._steps = [step for step in os.path.relpath(root, self._base).split(os.sep) if step != "."]
         self._real: set[str] = set()  # folders that no link leads to
@@ -36,7 +40,13 @@ class Shown:
         parts = name.split("/")
         if len(parts) > 2 or "\0" in name or any(part[:1] in ("", ".") for part in parts):
             raise InvalidInputException(f"file name {name!r} refused: it leads out of the datastore's folder")
-        return f"{self.root}/{name if self.layout is None else self.layout.place(name)}"
+        return f"{self.root}/{self._laid_out(name)}"
+
+    def _laid_out(self, name: str) -> str:
+        """Give where the layout puts a name."""
+        if "~" in name and self.follow_layout is not None:
+            self.follow_layout()
+        return name if self.layout is None else self.layout.place(name)
 
     def place(self, name: str) -> str:
         """Give where the file of a visible name lies, relative to the root; InvalidInputException as from `path`."""
@@ -57,7 +67,7 @@ class Shown:
 
     def folder_of(self, name: str) -> str:
         """Give the folder, relative to the root, in which the file of a visible name lies."""
-        return (name if self.layout is None else self.layout.place(name)).rpartition("/")[0]
+        return self._laid_out(name).rpartition("/")[0]
 
     def real_path(self, name: str) -> str:
         """Give the real path of a visible name, `""` for one that is not read."""
@@ -101,6 +111,7 @@ class Shown:
             with self.enter(folder) as inside:
                 if not os.access(inside, os.W_OK | os.X_OK):
                     raise PermissionError(errno.EACCES, "the folder cannot be written", path)
+                self._check_disk(inside, path)
             if self.layout is not None and any(is_inside(os.path.realpath(path), other) for other in self.others):
                 raise InvalidInputException(f"{path} refused: a link leads to other files of the datastore")
         except FileNotFoundError:
@@ -115,6 +126,19 @@ class Shown:
                 f"{path} refused: a link leads to it, to {os.path.realpath(path)}, and nothing is saved or removed "
                 "through links; if that is right, open the datastore with follow_links='writing'"
             ) from None
+
+    def _check_disk(self, inside: str, path: str) -> None:
+        """Refuse a folder into which no staged file can be moved in one step; one that was found good stays so."""
+        facts = os.stat(inside)
+        place = facts.st_dev, facts.st_ino
+        if place in self._movable:
+            return
+        if not disk.is_one(inside, self._own):
+            raise InvalidInputException(
+                f"{path} refused: it lies on another disk than {self._own}, and no file moves from there in one step; "
+                "serve it as a datastore of its own"
+            )
+        self._movable.add(place)
 
     def twin_of_folder(self, name: str) -> str | None:
         """Give the other name under which the disk lists a sub-folder that leads to a file, None if there is none."""

@@ -115,7 +115,7 @@ def test_what_was_not_kept_is_said(store: LocalDatastore, source: Source, folder
         store.datalist(as_of=number)
 
 
-@pytest.mark.parametrize("moment", [10_000, -1, "last week", "2026-13-45"])
+@pytest.mark.parametrize("moment", [10_000, -1, "last week", "2026-13-45", "9999-01-01"])
 def test_a_moment_that_was_not_is_refused(store: LocalDatastore, moment: int | str) -> None:
     """A number beyond the last event and a word that is no time are refused with the reason."""
     with pytest.raises(InvalidInputException, match="as_of"):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from monailabel.datastore.local import LocalDatastore
-from monailabel.interfaces.exception import ConflictException, VersionConflictException
+from monailabel.interfaces.exception import ConflictException, InvalidInputException, VersionConflictException
 
 Source = Callable[..., str]
 
@@ -71,6 +71,14 @@ def test_a_label_that_must_not_be_there_yet(saved: LocalDatastore, source: Sourc
     assert "never" not in saved.get_labels_by_image_id("a")
     assert saved.restore_label("a", "never", refusal.value.version) == 2
     assert saved.get_label_info("a", "never")["k"] == 1
+
+
+def test_what_names_no_version_is_refused(saved: LocalDatastore, source: Source) -> None:
+    """A version's number is no checksum: refused with what to give, and nothing is kept of it."""
+    before = saved.label_versions("a", "final")
+    with pytest.raises(InvalidInputException, match="sha256"):
+        saved.save_label("a", source("n.nii.gz", b"new"), "final", {}, if_match=2)  # type: ignore[arg-type]
+    assert saved.label_versions("a", "final") == before
 
 
 def test_a_label_changed_in_place_is_another_version(saved: LocalDatastore, source: Source, folder: Path) -> None:

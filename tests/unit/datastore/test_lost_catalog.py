@@ -330,3 +330,24 @@ def test_what_is_purged_is_not_in_the_copy(folder: Path, cases: dict[str, Any], 
     assert json.loads((folder / "datastore_v2.json").read_bytes())["objects"].keys() == {
         f"case_{n}" for n in range(CASES) if n not in (3, 7)
     }
+
+
+def test_a_catalog_that_goes_under_an_open_datastore_takes_no_change_along(
+    folder: Path, open_store: Open, source: Callable[..., str]
+) -> None:
+    """What is deleted is not begun anew: changes fail until somebody opens the folder, and what is saved then stays."""
+    store = open_store()
+    store.add_image("before", source("before.nii.gz"), {"age": 57})
+    store.close()
+    store = open_store()
+    for path in own(folder, "").glob("catalog.db*"):
+        path.unlink()
+    with pytest.raises(FileNotFoundError, match="opens the datastore anew"):
+        store.add_image("lost", source("lost.nii.gz"), {})
+    other = open_store()
+    assert other.get_image_info("before")["age"] == 57
+    store.add_image("after", source("after.nii.gz"), {"age": 9})
+    assert other.get_image_info("after")["age"] == 9 and store.get_image_info("before")["age"] == 57
+    store.close()
+    other.close()
+    assert open_store().get_image_info("after")["age"] == 9

@@ -208,6 +208,9 @@ def test_a_folder_that_cannot_be_read_loses_nothing(
     nested.refresh()
     assert sorted(nested.list_images()) == sorted([*PLACES, "new~1scan"])
     assert nested.problems() == ["images/ward/.: the folder cannot be read (permission denied)"]
+    let_age(folder)
+    nested.refresh()
+    assert folders_read(folder, nested.refresh) == []
     monkeypatch.undo()
     (folder / "ward" / "case.nii.gz").unlink()
     nested.refresh()
@@ -332,6 +335,39 @@ def test_images_among_labels_are_refused(folder: Path, open_store: Open) -> None
     """Where the labels' folder holds the images', sub-folders could be either: refused."""
     with pytest.raises(InvalidInputException, match="labels_dir"):
         open_store(recursive=True, labels_dir=".")
+    among = {"images_dir": "labels/images", "labels_dir": "labels"}
+    open_store(folder.parent / "among", **among).close()
+    with pytest.raises(InvalidInputException, match="labels_dir"):
+        open_store(folder.parent / "among", recursive=True, **among)
+    assert open_store(folder.parent / "among", **among).list_images() == []
+
+
+def test_who_opened_it_before_the_switch_finds_its_files(
+    store: LocalDatastore, open_store: Open, source: Source, folder: Path
+) -> None:
+    """A process that knew a flat datastore reads, replaces and removes what another put into sub-folders."""
+    with open_store(recursive=True) as other:
+        other.add_image("ward~1c", source("c.nii.gz", b"in a ward"), {})
+        other.add_image("ward~1d", source("d.nii.gz", b"another"), {})
+    assert store.get_image_uri("ward~1c") == str(folder / "ward" / "c.nii.gz")
+    assert store.get_image("ward~1c").read() == b"in a ward"
+    store.remove_image("ward~1c")
+    store.add_image("ward~1d", source("d.nii.gz", b"anew"), {})
+    store.close()
+    assert not (folder / "ward" / "c.nii.gz").exists() and (folder / "ward" / "d.nii.gz").read_bytes() == b"anew"
+    again = open_store()
+    assert again.list_images() == ["a", "b", "ward~1d"] and again.problems() == []
+
+
+def test_a_copy_without_hidden_files_is_nested_still(nested: LocalDatastore, source: Source, open_store: Open) -> None:
+    """A document leads to where its files lie, and no info is lost."""
+    nested.add_image("ward~1c", source("c.nii.gz", b"in a ward"), {"age": 57})
+    nested.close()
+    shutil.rmtree(Path(nested.path) / ".monailabel")
+    again = open_store()
+    assert "ward~1c" in again.list_images() and again.get_image_info("ward~1c")["age"] == 57
+    again.close()
+    assert open_store(recursive=True).get_image_info("ward~1c")["age"] == 57
 
 
 # -- the rest of the datastore -----------------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ def test_names_are_as_ever(sharded: LocalDatastore, folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "given",
-    [{"layout": "flat"}, {"recursive": True}, {"layout": "flat", "recursive": True}],
+    [{"layout": "flat"}, {"recursive": True}, {"layout": "flat", "recursive": False}],
     ids=["flat", "recursive", "both"],
 )
 def test_another_layout_is_refused_with_what_it_is(sharded: LocalDatastore, open_store: Open, given: Any) -> None:
@@ -103,7 +103,14 @@ def test_a_flat_one_stays_flat(store: LocalDatastore, open_store: Open, folder: 
 
 
 @pytest.mark.parametrize(
-    "given", [{"layout": "sharded", "recursive": True}, {"layout": "deep"}, {"layout": 7}], ids=str
+    "given",
+    [
+        {"layout": "sharded", "recursive": True},
+        {"layout": "flat", "recursive": True},
+        {"layout": "deep"},
+        {"layout": 7},
+    ],
+    ids=str,
 )
 def test_what_is_no_layout_is_refused(open_store: Open, folder: Path, given: Any) -> None:
     """Two layouts at once and unknown ones leave nothing behind."""
@@ -124,6 +131,17 @@ def test_a_folder_with_files_does_not_become_sharded(
     with pytest.raises(InvalidInputException, match="add_images"):
         open_store(other, layout="sharded")
     assert open_store(other).list_images() == ([] if there.startswith("labels") else ["a"] if there[0] == "a" else [])
+
+
+def test_a_stray_note_makes_nothing_sharded(store: LocalDatastore, open_store: Open, folder: Path) -> None:
+    """A datastore is what its catalog says, whatever somebody puts beside it."""
+    listed = store.json()
+    store.close()
+    (folder / ".monailabel" / "layout").write_text("sharded\n")
+    again = open_store()
+    assert again.json() == listed and again.get_image("a").read() == b"image a"
+    again.close()
+    assert open_store(layout="flat").json() == listed
 
 
 def test_it_survives_pickling_and_forks(sharded: LocalDatastore) -> None:
@@ -249,12 +267,15 @@ def test_what_others_bring_beside_our_own_changes_is_found(
     assert set(again.list_images()) == {*IDS, *dropped} and again.problems() == []
 
 
-@pytest.mark.parametrize("lost", ["the catalog", "the catalog and its copy", "the note", "all but the files"])
+LOST = ["the catalog", "the catalog and its copy", "the note", "all but the files", "all, and nobody says so"]
+
+
+@pytest.mark.parametrize("lost", LOST)
 def test_it_is_known_when_something_is_lost(sharded: LocalDatastore, open_store: Open, folder: Path, lost: str) -> None:
-    """Without its catalog, or the note beside it, it is sharded still; without both, whoever opens it says so."""
+    """Without its catalog, the note beside it, or both it is sharded still: a document leads to where its files lie."""
     sharded.close()
     own = folder / ".monailabel"
-    if lost == "all but the files":
+    if lost.startswith("all"):
         shutil.rmtree(own)
     for path in own.glob("catalog.db*" if lost == "the catalog" else "catalog.*"):
         if lost.startswith("the catalog"):

@@ -1,5 +1,6 @@
 """Files that lie ready for the next changes: used once, never another's, and gone when nobody needs them."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from monailabel.files.folder import Folder
-from monailabel.files.ready import COUNT
+from monailabel.files.ready import COUNT, Begun, Ready
 
 
 @pytest.fixture
@@ -92,8 +93,49 @@ os._exit(9)
 
 
 def test_a_disk_that_takes_none_is_no_error(folder: Folder) -> None:
-    """Where no file can be made ahead, none is left half made, and the change that needs one says what is wrong."""
+    """Where no file can be made ahead, the change that needs one says what is wrong."""
     os.rmdir(folder.staging)
     folder.ready.fill()
     with pytest.raises(FileNotFoundError, match="staging"):
         folder.stage("next")
+
+
+@pytest.mark.parametrize("fails", ["the third file", "the sync"])
+def test_a_disk_that_takes_no_more_keeps_none(folder: Folder, fails: str) -> None:
+    """Where not all of them can be made, and made durable, none is left behind, and none is used."""
+    left = [2 if fails == "the third file" else COUNT]
+
+    def begin() -> Begun:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, "no space left on device")
+        return folder.begin()
+
+    def sync() -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    ready = Ready(begin, sync)
+    ready.fill()
+    assert ready.take() is None and staged(folder) == set()
+
+
+def test_a_forked_child_takes_none_of_its_parents(tmp_path: Path) -> None:
+    """What lay ready at the fork is the parent's alone."""
+    script = f"""
+import os, sys
+from monailabel.datastore.local import LocalDatastore
+store = LocalDatastore({str(tmp_path / "studies")!r})
+ready = store._store.labels.ready
+ready.fill()
+child = os.fork()
+mine = {{store.stage("x").token for _ in range({COUNT})}}
+if not child:
+    print(*mine, flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+print(*mine)
+os._exit(0)
+"""
+    said = subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, capture_output=True, text=True)
+    ours, theirs = (set(line.split()) for line in said.stdout.splitlines())
+    assert len(ours) == len(theirs) == COUNT and not ours & theirs
