@@ -41,9 +41,11 @@ class Question:
     all_of: tuple[tuple[str, ...], ...] = ()  # terms: any of these, and any of those
     none_of: tuple[str, ...] = ()
     text: str = ""  # as `letters` gives it
+    only: str | None = None  # the place of the one case that is meant, in the order of ids
     order: str = "id"
     down: bool = False
     after: Place | None = None
+    skip: int = 0  # how many to pass over
     limit: int | None = None
 
 
@@ -191,6 +193,8 @@ class _Reading:
             cases &= self.having(terms)
         if question.none_of:
             cases &= ~self.having(question.none_of)
+        if question.only is not None:
+            cases &= self._at(question.only)
         if question.text and cases:
             cases &= self._holding(question.text)
         return cases
@@ -202,15 +206,26 @@ class _Reading:
             cases |= postings.joined(self._connection.execute(SEARCH["pieces"], {"term": term}))
         return cases
 
+    def _at(self, place: str) -> int:
+        number = self._connection.execute(SEARCH["number_at"], {"place": place}).get
+        return 0 if number is None else 1 << number
+
     def _holding(self, text: str) -> int:
         return postings.of_digits(self._connection.execute(SEARCH["holding"], {"text": text}).get or "")
 
     def page(self, question: Question, cases: int) -> list[int]:
         """Give the numbers of the cases of a page, in order, and of one more where there is one."""
-        name = "before" if question.down else "after"
-        key, place = question.after or _beginning(question.order, question.down)
-        limit = -1 if question.limit is None else question.limit + 1
-        values: dict[str, Any] = {"key": key, "place": place, "limit": limit}
+        skip, left = question.skip, max(0, cases.bit_count() - question.skip)
+        count = None if question.limit is None else question.limit + 1
+        if skip <= left:
+            return self._along(question, cases, question.down, skip, count)
+        count = left if count is None else min(left, count)  # the end is nearer: go back from there
+        return self._along(question, cases, not question.down, left - count, count)[::-1]
+
+    def _along(self, question: Question, cases: int, down: bool, skip: int, count: int | None) -> list[int]:
+        name = "before" if down else "after"
+        key, place = question.after or _beginning(question.order, down)
+        values: dict[str, Any] = {"key": key, "place": place, "skip": skip, "limit": -1 if count is None else count}
         if cases.bit_count() < self.having((EVERY,)).bit_count() // _FEW:
             name += "_among"
             values["numbers"] = json.dumps(postings.numbers(cases))

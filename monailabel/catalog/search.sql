@@ -61,22 +61,26 @@ SELECT group_concat(iif(instr(words, :text), '1', '0'), '') FROM entry NOT INDEX
 -- name: after
 -- The entries that follow a place in an order, among those that have a 1 in :meant.
 SELECT number FROM entry WHERE ({column}, id) > (:key, :place) AND substr(:meant, number + 1, 1) = x'31'
-ORDER BY {column}, id LIMIT :limit;
+ORDER BY {column}, id LIMIT :limit OFFSET :skip;
 
 -- name: before
 -- The entries that come before a place in an order, the nearest first, among those that have a 1 in :meant.
 SELECT number FROM entry WHERE ({column}, id) < (:key, :place) AND substr(:meant, number + 1, 1) = x'31'
-ORDER BY {column} DESC, id DESC LIMIT :limit;
+ORDER BY {column} DESC, id DESC LIMIT :limit OFFSET :skip;
 
 -- name: after_among
 -- The entries that follow a place in an order, among those given.
 SELECT e.number FROM json_each(:numbers) s CROSS JOIN entry e ON e.number = s.value
-WHERE (e.{column}, e.id) > (:key, :place) ORDER BY e.{column}, e.id LIMIT :limit;
+WHERE (e.{column}, e.id) > (:key, :place) ORDER BY e.{column}, e.id LIMIT :limit OFFSET :skip;
 
 -- name: before_among
 -- The entries that come before a place in an order, the nearest first, among those given.
 SELECT e.number FROM json_each(:numbers) s CROSS JOIN entry e ON e.number = s.value
-WHERE (e.{column}, e.id) < (:key, :place) ORDER BY e.{column} DESC, e.id DESC LIMIT :limit;
+WHERE (e.{column}, e.id) < (:key, :place) ORDER BY e.{column} DESC, e.id DESC LIMIT :limit OFFSET :skip;
+
+-- name: number_at
+-- The number of the entry at a place in the order of ids.
+SELECT number FROM entry WHERE id = :place;
 
 -- name: place_of
 -- Where an entry stands in an order.

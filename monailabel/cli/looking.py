@@ -85,6 +85,7 @@ def list_images(
     sort: Annotated[
         str, typer.Option(metavar="BY", help="id, time, added, size or state; with - before it the other way round.")
     ] = "id",
+    skip: Annotated[int, typer.Option(min=0, metavar="N", help="Pass over that many.")] = 0,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="At most that many.")] = None,
     as_json: AsJson = False,
     read_only: ReadOnly = False,
@@ -98,7 +99,7 @@ def list_images(
         "annotator": annotator, "structure": structure, "info": find.words(info or []), "sort": sort,
     }  # fmt: skip
     with opening.reading(folder, read_only) as datastore:
-        images = itertools.islice(_found(datastore, wanted), limit)
+        images = itertools.islice(_found(datastore, wanted, skip), limit)
         if as_json:
             printing.document(list(images))
         else:
@@ -108,11 +109,12 @@ def list_images(
             )
 
 
-def _found(datastore: "LocalDatastore", wanted: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _found(datastore: "LocalDatastore", wanted: dict[str, Any], skip: int) -> Iterator[dict[str, Any]]:
     after = None
     while True:
-        page = datastore.find_images(**wanted, after=after, limit=FOUND_AT_ONCE)
+        page = datastore.find_images(**wanted, after=after, skip=skip, limit=FOUND_AT_ONCE)
         yield from page.images
+        skip = 0  # the next page begins after this one
         if (after := page.next) is None:
             return
 

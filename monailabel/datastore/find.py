@@ -15,6 +15,7 @@ from monailabel.catalog.case import (
     TAG,
     Shown,
     letters,
+    place,
     value_term,
     written,
 )
@@ -65,20 +66,22 @@ def facets(index: SearchIndex) -> dict[str, Any]:
 
 def question(
     *, text: str | None, state: Several, tag: Several, without_tag: Several, annotator: Several, structure: Several,
-    info: Info | None, sort: str | None, after: str | None, limit: int | None,
+    info: Info | None, id: str | None, sort: str | None, after: str | None, skip: int, limit: int | None,
 ) -> Question:  # fmt: skip
     """Put a question together; raises InvalidInputException for what cannot be asked."""
     order, down = _order(sort or "id")
     if limit is not None and limit < 1:
         raise InvalidInputException(f"limit {limit} refused: ask for 1 image or more")
+    _check_skip(skip, after)
     kinds = ((STATE, _states(state)), (TAG, tag), (ANNOTATOR, annotator), (STRUCTURE, structure))
     all_of = [_terms(kind, given) for kind, given in kinds if _values(given)]
     all_of += [_info_terms(key, value) for key, value in (info or {}).items()]
-    if text and not _is_text(text):
+    if (text and not _is_text(text)) or (id and not _is_text(id)):
         all_of.append(())  # no image holds what is no text
     return Question(
-        tuple(all_of), _terms(TAG, without_tag), letters(text) if text and _is_text(text) else "", order, down,
-        _place(after, order, down) if after else None, min(limit, _MOST) if limit else None,
+        tuple(all_of), _terms(TAG, without_tag), letters(text) if text and _is_text(text) else "",
+        place(id) if id and _is_text(id) else None, order, down,
+        _place(after, order, down) if after else None, min(skip, _MOST), min(limit, _MOST) if limit else None,
     )  # fmt: skip
 
 
@@ -88,6 +91,13 @@ def words(given: Iterable[str]) -> dict[str, list[str | None]]:
     for key, equals, value in (word.partition("=") for word in given if word):
         info.setdefault(key, []).append(value if equals else None)
     return info
+
+
+def _check_skip(skip: int, after: str | None) -> None:
+    if not isinstance(skip, int) or skip < 0:
+        raise InvalidInputException(f"skip {str(skip)[:40]} refused: pass over 0 images or more")
+    if skip and after:
+        raise InvalidInputException(f"skip {skip} refused beside after: a page begins at a place or after another page")
 
 
 def _order(sort: str) -> tuple[str, bool]:

@@ -30,8 +30,12 @@ class Finding(ABC):
         limit: int | None = 100,
         *,
         without_tag: "Several" = None,
+        id: str = "",
+        skip: int = 0,
     ) -> "Found":
         """Find images: those of which everything holds that is given, a page of `limit` (None: all) after a `next`.
+
+        `skip` begins a page anywhere instead, that many images from the first. `id` asks for one image alone.
 
         `text` is looked for in id and comment, in any letter case, with or without accents. `state` is unlabelled,
         labelled, flagged or approved (a reviewer's status of the label `final`); `annotator` who saved that label;
@@ -41,13 +45,13 @@ class Finding(ABC):
 
         Each image is a dictionary of id, name, state, tags, labels (tag to `version`), annotator, structures, time,
         added, size (bytes), level, comment and version. Raises InvalidInputException for an unknown sort, state or
-        `after`.
+        `after`, a `skip` below 0, and `skip` together with `after`.
         """
         from monailabel.datastore import find  # whoever finds nothing does not pay for its import
 
         asked = find.question(
             text=text, state=state, tag=tag, without_tag=without_tag, annotator=annotator, structure=structure,
-            info=info, sort=sort, after=after, limit=limit,
+            info=info, id=id, sort=sort, after=after, skip=skip, limit=limit,
         )  # fmt: skip
         store = self._store
         return store.finder.ask(store.catalog, lambda index: find.find(index, asked))

@@ -22,6 +22,7 @@ Several = Annotated[list[str] | None, Query(description="may come several times:
 @router.get("/datastore/images", responses={**schema.answer(schema.Page, "a page"), **errors.documented(422)})
 async def images(
     store: Store,
+    id: Annotated[str, Query(description="of one image alone")] = "",
     text: Annotated[str, Query(description="in id or comment, in any letter case, with or without accents")] = "",
     state: Several = None,
     tag: Several = None,
@@ -34,13 +35,14 @@ async def images(
     ] = None,
     sort: Annotated[str, Query(description="id, time, added, size or state; with - before it the other way")] = "id",
     after: Annotated[str | None, Query(description="`next` of the page before")] = None,
+    skip: Annotated[int, Query(ge=0, description="how many to pass over, instead of `after`")] = 0,
     limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
 ) -> Json:
     """Find images: those of which everything holds that is given."""
     found = await run_in_threadpool(
         partial(
             store.find_images, text, state, tag, annotator, structure, words(info or []), sort, after, limit,
-            without_tag=without_tag,
+            without_tag=without_tag, id=id, skip=skip,
         )
     )  # fmt: skip
     return Json(found._asdict())

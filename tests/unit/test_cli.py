@@ -161,6 +161,9 @@ def test_status_tells_what_a_scan_could_not_take_in(run: Run, folder: Path) -> N
         pytest.param(["--info", "age=57", "--info", "age=60"], ["a", "b"], id="--info twice with a key: either"),
         pytest.param(["--info", "site.name=K=1", "--info", "age"], ["b"], id="--info with dots and equals signs"),
         pytest.param(["--sort", "-id", "--limit", "2"], ["Case c", "b"], id="--limit takes the first of an order"),
+        pytest.param(
+            ["--sort", "-id", "--skip", "1", "--limit", "1"], ["b"], id="--skip passes over the first of them"
+        ),
     ],
 )
 def test_list_gives_the_images_that_pass_its_filters(

@@ -152,6 +152,11 @@ def test_an_empty_datastore_has_nothing_to_find(open_store: Open) -> None:
         pytest.param({"info": {"age": "\ud800"}}, [], id="a value that no info can have"),
         pytest.param({"info": {"age": "[" * 100_000}}, [], id="a value that is no JSON for any reader"),
         pytest.param({"info": {"age": 57, "modality": "CT"}}, ["case_1", "case_10"], id="two keys: both"),
+        pytest.param({"id": "case_1"}, ["case_1"], id="one id, not those that begin alike"),
+        pytest.param({"id": "CASE_1"}, [], id="an id in its own letter case"),
+        pytest.param({"id": "case_01"}, [], id="an id with its own digits"),
+        pytest.param({"id": "\ud800"}, [], id="an id that none can have"),
+        pytest.param({"id": "case_1", "state": "approved"}, [], id="an id, and a state that it is not in"),
         pytest.param({"state": "approved", "info": {"modality": "CT"}, "text": "1"}, ["case_10"], id="all together"),
     ],
 )
@@ -171,6 +176,9 @@ def test_a_filter_gives_the_images_of_which_it_holds(
         ({"after": "\ud800"}, "give what `next`"),
         ({"after": "WyJpZCIsZmFsc2UsMSwieCJd"}, "give what `next`"),
         ({"limit": 0}, "1 image or more"),
+        ({"skip": -1}, "0 images or more"),
+        ({"skip": 1.5}, "0 images or more"),
+        ({"skip": 1, "after": "WyJpZCIsZmFsc2UsIngiLCJ4Il0"}, "beside after"),
         ({"info": {"age": {"more": 1}}}, "compare with text, a number, true or false"),
         ({"info": {"": 1}}, "name a key"),
     ],
@@ -222,6 +230,34 @@ def test_pages_put_together_are_the_whole(scans: LocalDatastore, source: Source,
     values = [image[sort] for image in scans.find_images(sort=sort).images]
     states = ["unlabelled", "labelled", "flagged", "approved"]
     assert sort == "id" or values == sorted(values, key=states.index if sort == "state" else None)
+
+
+@pytest.mark.parametrize("wanted", [{}, {"state": ["labelled", "unlabelled"]}, {"text": "_1"}], ids=str)
+@pytest.mark.parametrize("sort", ["id", "-id", "time", "-time", "added", "-added", "size", "-size", "state", "-state"])
+def test_a_page_begins_anywhere(scans: LocalDatastore, sort: str, wanted: dict[str, Any]) -> None:
+    """After so many images come those that follow them in the whole, none beyond its end, and `next` leads on."""
+    whole = ids(scans, sort=sort, **wanted)
+    for skip in (*range(len(whole) + 2), 2**40, 10**30):
+        for limit in (1, 2, 100, None):
+            page = scans.find_images(**wanted, sort=sort, skip=skip, limit=limit)
+            assert [image["id"] for image in page.images] == whole[skip:][:limit]
+            assert page.total == len(whole)
+            assert (page.next is not None) == (limit is not None and skip + limit < len(whole))
+            if page.next is not None:
+                rest = scans.find_images(**wanted, sort=sort, after=page.next).images
+                assert [image["id"] for image in rest] == whole[skip + (limit or 0) :]
+
+
+def test_one_of_many_begins_a_page_too(open_store: Open, source: Source) -> None:
+    """Where few of many images are meant, they are passed over in the same way."""
+    store = open_store()
+    file = source("x.nii")
+    store.add_images([(f"case_{number}", file, {"rare": number % 70 == 0}) for number in range(280)])
+    rare = ["case_0", "case_70", "case_140", "case_210"]
+    for sort, whole in (("id", rare), ("-id", rare[::-1])):
+        for skip in range(6):
+            page = store.find_images(info={"rare": True}, sort=sort, skip=skip, limit=2)
+            assert [image["id"] for image in page.images] == whole[skip:][:2]
 
 
 def test_a_page_goes_on_where_the_last_one_ended_though_things_changed(scans: LocalDatastore, source: Source) -> None:

@@ -53,6 +53,10 @@ def found(server: Server, **wanted: Any) -> list[str]:
         ({"text": "", "state": "", "tag": "", "info": "", "sort": "", "after": ""},
          ["a+b c", "case_1", "case_2", "case_3", "case_10", "case_20"]),
         ({"sort": "-id", "text": "case_1"}, ["case_10", "case_1"]),
+        ({"id": "case_1"}, ["case_1"]),
+        ({"id": "a+b c"}, ["a+b c"]),
+        ({"id": "zebra"}, []),
+        ({"id": "", "state": "approved"}, ["case_3"]),
     ],
     ids=str,
 )  # fmt: skip
@@ -79,6 +83,17 @@ def test_pages_follow_one_another(reviewed: Server) -> None:
     assert after is None
     assert seen == [image["id"] for image in reviewed.get("/datastore/images/?sort=-added").json["images"]]
     assert seen[0] == "a+b c"
+
+
+@pytest.mark.parametrize(
+    ("sort", "skip"), [("id", 0), ("id", 2), ("-added", 3), ("-size", 5), ("state", 6), ("id", 99)]
+)
+def test_a_page_begins_at_any_place(reviewed: Server, sort: str, skip: int) -> None:
+    """`skip` passes over so many; beyond the end there are none, and the total stays."""
+    whole = [image["id"] for image in reviewed.get(f"/datastore/images?sort={sort}").json["images"]]
+    page = reviewed.get(f"/datastore/images?sort={sort}&skip={skip}&limit=2").json
+    assert [image["id"] for image in page["images"]] == whole[skip : skip + 2]
+    assert page["total"] == 6 and (page["next"] is None) == (skip >= 4)
 
 
 def test_a_label_that_was_saved_is_found_at_once(reviewed: Server) -> None:
@@ -114,6 +129,9 @@ def test_facets_are_the_librarys(reviewed: Server) -> None:
         ("limit=0", 422, "limit"),
         ("limit=1001", 422, "limit"),
         ("limit=ten", 422, "limit"),
+        ("skip=-1", 422, "skip"),
+        ("skip=ten", 422, "skip"),
+        ("skip=2&after=WyJpZCIsZmFsc2UsIngiLCJ4Il0", 400, "beside after"),
     ],
 )
 def test_a_mistake_is_told_in_one_sentence(reviewed: Server, query: str, status: int, sentence: str) -> None:
