@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.cases import Cases, boxes
 from tests.browser.conftest import LAPTOP, Watched
@@ -237,8 +237,9 @@ def large(viewer: None, tmp_path_factory: Any) -> Iterator[Server]:
 
 
 def test_a_long_list_is_in_the_page_only_where_it_is_looked_at(browser: Browser, large: Server) -> None:
-    """The end of thousands of cases is reached with one key, and then the middle; a few dozen entries exist."""
+    """The end of thousands of cases, their middle and their beginning come at once; a few dozen entries exist."""
     window = Watched(browser, large, **LAPTOP)
+    asked = _asked_rows(window.page)
     window.page.goto("/")
     expect(window.page.locator(".progress")).to_contain_text("3,000 cases")
     expect(tile(window.page, "scan_00000")).to_be_visible()
@@ -247,7 +248,81 @@ def test_a_long_list_is_in_the_page_only_where_it_is_looked_at(browser: Browser,
     window.page.locator(".scroller").evaluate("scroller => scroller.scrollTo({top: scroller.scrollHeight / 2})")
     expect(tile(window.page, f"scan_{MANY // 2:05}")).to_be_visible()
     assert window.page.locator(".entry").count() < 100
+    window.page.keyboard.press("Home")
+    expect(tile(window.page, "scan_00000")).to_be_focused()
+    assert len(asked) <= 7, asked  # of thirty pages: the first, and at most two at each place, the first one again
     window.close()
+
+
+def test_what_was_dragged_past_is_no_longer_waited_for(browser: Browser, large: Server) -> None:
+    """A request for cases that left the view before they came is cancelled; those in view come all the same."""
+    window = Watched(browser, large, **LAPTOP)
+    page, scroller = window.page, window.page.locator(".scroller")
+    page.goto("/?sort=-id")
+    expect(tile(page, f"scan_{MANY - 1:05}")).to_be_visible()
+    held: list[Route] = []
+    cancelled: list[str] = []
+    page.on("requestfailed", lambda request: cancelled.append(request.url))
+    page.route("**/datastore/images?*", lambda route: held.append(route))  # noqa: PLW0108 - Playwright writes on it
+    scroller.evaluate("scroller => scroller.scrollTo({top: scroller.scrollHeight / 4})")
+    until(lambda: len(held) > 0, page)
+    passed = [route.request.url for route in held]
+    scroller.evaluate("scroller => scroller.scrollTo({top: scroller.scrollHeight / 2})")
+    until(lambda: set(passed) <= set(cancelled) and len(held) > len(passed), page)
+    for route in held[len(passed) :]:
+        route.continue_()
+    expect(tile(page, f"scan_{MANY - 1 - MANY // 2:05}")).to_be_visible()
+    expect(page.locator(".error, [role=alert]")).to_have_count(0)
+    window.close()
+
+
+def test_a_far_part_of_a_list_keeps_up_with_what_happens(browser: Browser, large: Server) -> None:
+    """An image that comes before all others moves those in view by one, and one that is labelled shows it."""
+    window = Watched(browser, large, **LAPTOP)
+    window.page.goto("/?layout=table")
+    expect(tile(window.page, "scan_00000")).to_be_visible()
+    window.page.keyboard.press("End")
+    last = window.page.locator(f'.entry:has(a[data-id="scan_{MANY - 1:05}"])')
+    expect(last).to_have_attribute("aria-posinset", str(MANY))
+    path = large.folder / f"scan_{0:05}.nii.gz"
+    large.store.add_image("before_all", str(path), {})
+    expect(last).to_have_attribute("aria-posinset", str(MANY + 1))
+    large.store.save_label(f"scan_{MANY - 1:05}", str(path), "final", {"client_id": "lena"})
+    expect(last).to_contain_text("lena")
+    large.store.remove_image("before_all")
+    expect(last).to_have_attribute("aria-posinset", str(MANY))
+    large.store.remove_label(f"scan_{MANY - 1:05}", "final")
+    window.close()
+
+
+def test_the_neighbours_of_a_case_far_down_are_those_of_its_list(browser: Browser, large: Server) -> None:
+    """A case opened from the end of the list, by a link in its middle too, has the one before and the one after it."""
+    window = Watched(browser, large, **LAPTOP)
+    window.page.goto("/?sort=-id")
+    expect(tile(window.page, f"scan_{MANY - 1:05}")).to_be_visible()
+    window.page.keyboard.press("End")
+    tile(window.page, "scan_00001").click()
+    expect(window.page.locator(".position")).to_have_text("2,999 of 3,000")
+    window.page.get_by_role("button", name="next case").click()
+    expect(window.page.locator("h1")).to_have_text("scan_00000")
+    asked = _asked_rows(window.page)
+    window.page.goto("/ui/case/scan_01234?in=sort%3D-id")
+    expect(window.page.locator(".panel")).to_contain_text("found in the folder")
+    assert len(asked) == 2, asked  # the case itself, and the first page of its list
+    for id in ("scan_01233", "scan_01232"):
+        window.page.get_by_role("button", name="next case").click()
+        expect(window.page.locator("h1")).to_have_text(id)
+    for id in ("scan_01233", "scan_01234", "scan_01235"):
+        window.page.get_by_role("button", name="previous case").click()
+        expect(window.page.locator("h1")).to_have_text(id)
+    window.close()
+
+
+def _asked_rows(page: Page) -> list[str]:
+    """Give the addresses of the lists that a page asks for, as it asks."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/datastore/images?" in request.url else None)
+    return asked
 
 
 def test_an_empty_datastore_says_what_to_do(browser: Browser, viewer: None, tmp_path: Path) -> None:

@@ -89,8 +89,16 @@ export interface LabelInfo {
 
 export type Plane = "axial" | "coronal" | "sagittal";
 
-export function images(query: Query, after: string | null, limit: number, signal?: AbortSignal): Promise<Page> {
-  return json(at("/datastore/images", { ...query, after, limit }), { signal: signal ?? null });
+// Which images, and which part of them: `after` the end of a page, or from the place `skip` on.
+export interface Asking extends Partial<Query> {
+  id?: string;
+  after?: string;
+  skip?: number;
+  limit: number;
+}
+
+export function images(asking: Asking, signal?: AbortSignal): Promise<Page> {
+  return json(at("/datastore/images", { ...asking }), { signal: signal ?? null });
 }
 
 export const facets = (): Promise<Facets> => json("/datastore/images/facets");

@@ -18,19 +18,21 @@ export const TILES: Shape = {
 export const LINES: Shape = { columns: () => 1, height: () => 56, gap: 0 };
 
 const AHEAD = 600; // px above and below the view that are drawn too
+const STRIDE = 200; // px that are scrolled before the entries are drawn anew
 
 interface Props {
   listing: Listing;
   shape: Shape;
   cursor: number;
   entry: (index: number) => ComponentChildren;
+  drawn: () => void; // called whenever other entries are in the page
 }
 
 export function columnsOf(scroller: HTMLElement | null, shape: Shape): number {
   return shape.columns(scroller?.querySelector(".entries")?.clientWidth ?? 0);
 }
 
-export function Grid({ listing, shape, cursor, entry }: Props) {
+export function Grid({ listing, shape, cursor, entry, drawn }: Props) {
   const element = useRef<HTMLDivElement>(null);
   const view = useView(element, listing);
   const columns = shape.columns(view.width);
@@ -39,7 +41,8 @@ export function Grid({ listing, shape, cursor, entry }: Props) {
   const total = listing.total ?? 0;
   const first = Math.max(0, Math.floor((view.top - AHEAD) / step)) * columns;
   const end = Math.min(total, Math.ceil((view.top + view.height + AHEAD) / step) * columns);
-  useEffect(() => listing.want(first, Math.max(first, end - 1)), [listing, first, end, listing.rows.length]);
+  useEffect(() => listing.want(first, Math.max(first, end - 1)), [listing, first, end]);
+  useEffect(drawn);
   useKeepInView(element, cursor, Math.floor(cursor / columns) * step, step, view.width > 0);
   const indices = view.width ? Array.from({ length: Math.max(0, end - first) }, (_, k) => first + k) : [];
   return (
@@ -75,7 +78,9 @@ function useView(element: { current: HTMLDivElement | null }, listing: Listing) 
     const look = () => {
       frame = 0;
       listing.top = scroller.scrollTop;
-      setView({ top: scroller.scrollTop - list.offsetTop, height: scroller.clientHeight, width: list.clientWidth });
+      const top = STRIDE * Math.floor((listing.top - list.offsetTop) / STRIDE);
+      const now = { top, height: scroller.clientHeight + STRIDE, width: list.clientWidth };
+      setView((old) => (old.top === now.top && old.height === now.height && old.width === now.width ? old : now));
     };
     const later = () => {
       frame ||= requestAnimationFrame(look);

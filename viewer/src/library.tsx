@@ -72,7 +72,8 @@ export function Library({ place }: { place: LibraryPlace }) {
               listing={listing}
               shape={shape}
               cursor={cursor.at}
-              entry={(index) => <Entry row={listing.rows[index]} query={query} current={index === cursor.at} />}
+              drawn={cursor.settle}
+              entry={(index) => <Entry row={listing.row(index)} query={query} current={index === cursor.at} />}
             />
           </div>
         </div>
@@ -195,9 +196,9 @@ function useCursor(listing: Listing, columns: () => number, scroller: { current:
     entry?.focus({ preventScroll: true });
     return entry != null;
   };
-  useEffect(() => {
+  const settle = () => {
     if (far.current) far.current = !focus(at);
-  });
+  };
   const move = (to: number) => {
     const next = Math.max(0, Math.min((listing.total ?? 1) - 1, to));
     far.current = !focus(next); // at once where possible: the next key may come quickly
@@ -217,5 +218,5 @@ function useCursor(listing: Listing, columns: () => number, scroller: { current:
     End: () => move(Infinity),
     Enter: () => scroller.current?.querySelector<HTMLElement>(`.entry[aria-posinset="${at + 1}"] a`)?.click(),
   };
-  return { at, keys };
+  return { at, keys, settle };
 }

@@ -1,42 +1,48 @@
-// The rows of a list, fetched page by page as they come into view, and again when something changed.
+// The rows of a list, fetched page by page where it is looked at, and again when something changed.
 
-import { images, type Row } from "./datastore";
+import { images, type Asking, type Page, type Row } from "./datastore";
 import { follow, ready } from "./feed";
 import { format, type Query } from "./query";
 
-const PAGE = 200; // rows of a page
-const LEAP = 1000; // rows of a page on the way to a far place
+const PAGE = 100; // rows of a page
+const LEAP = 1000; // rows of a request on the way to a row of which only the id is known
 const PAUSE = 300; // ms in which several events make one request
+const SPACING = 50; // ms between two looks at what has come into view, while the list is dragged past many pages
 
-interface Mark {
-  start: number;
-  cursor: string | null; // what the page that begins here is asked for with
+interface Part {
   stale: boolean;
+  request: AbortController | null; // under way
 }
 
-// A cursor leads to the page after it alone, so the rows known are always the first ones of the list, without a gap.
+// Pages are known by their place and come in any order; what is known stays while it is asked for again.
 export class Listing {
-  readonly rows: Row[] = [];
   total: number | null = null;
   error: Error | null = null;
   top = 0; // where the list was scrolled to
   cursor = 0; // the row that the keyboard is at
-  private marks: Mark[] = [];
-  private next: string | null = null;
+  private rows = new Map<number, Row>();
+  private places = new Map<string, number>();
+  private parts = new Map<number, Part>(); // by the place of their first row
+  private ends = new Map<number, string | null>(); // by the place after a page: what the next one is asked for with
+  private newest = 0; // the event as of which `total` is
   private wanted: [number, number] = [0, 0];
-  private step: Promise<void> | null = null; // the request that is under way
   private listeners = new Set<() => void>();
-  private timer = 0;
-  readonly close: () => void;
+  private looking = 0;
+  private renewing = 0;
+  private unfollow: () => void;
 
   constructor(readonly query: Query) {
-    this.close = follow(() => {
-      for (const mark of this.marks) mark.stale = true;
-      this.timer ||= window.setTimeout(() => {
-        this.timer = 0;
-        if (this.listeners.size) void this.work();
-      }, PAUSE);
+    this.unfollow = follow(() => {
+      for (const part of this.parts.values()) part.stale = true;
+      this.renew();
     });
+  }
+
+  close(): void {
+    this.unfollow();
+    clearTimeout(this.looking);
+    clearTimeout(this.renewing);
+    for (const part of this.parts.values()) cancel(part);
   }
 
   listen(listener: () => void): () => void {
@@ -44,90 +50,124 @@ export class Listing {
     return () => this.listeners.delete(listener);
   }
 
-  // Have the rows from `first` to `last` fetched; listeners are told when they are there.
+  // Have the rows from `first` to `last` fetched, and no others; listeners are told when they are there.
   want(first: number, last: number): void {
     this.wanted = [first, last];
-    void this.work();
+    for (const [start, part] of this.parts) if (!this.isWanted(start)) cancel(part);
+    if (!this.looking) this.look();
   }
 
   retry(): void {
     this.error = null;
-    void this.work();
+    this.look();
+  }
+
+  row(index: number): Row | undefined {
+    return this.rows.get(index);
   }
 
   place(id: string): number {
-    return this.rows.findIndex((row) => row.id === id);
+    return this.places.get(id) ?? -1;
   }
 
   // Find a row that may not have been fetched yet; -1 where the list has none of that id.
   async find(id: string): Promise<number> {
-    while (this.place(id) < 0 && this.open && !this.error) await this.reach(this.rows.length + LEAP - 1);
+    if (this.place(id) >= 0 || !(await this.ask({ id, limit: 1 }))?.total) return this.place(id);
+    for (let start = 0; start < (this.total ?? 1) && this.place(id) < 0; start += LEAP) {
+      const page = await this.ask({ skip: start, limit: LEAP });
+      if (!page) break;
+      this.keep(start, page);
+    }
     return this.place(id);
   }
 
+  // Give the row after those known, too, as the list was when these were fetched, though it may have changed since.
   async reach(index: number): Promise<Row | undefined> {
-    while (index >= this.rows.length && this.open && !this.error) {
-      await (this.step ?? this.take(() => this.append(index)));
-    }
-    return this.rows[index];
+    const after = this.ends.get(index);
+    if (this.rows.has(index) || index < 0 || after === null) return this.rows.get(index);
+    const start = after ? index : index - (index % PAGE);
+    const page = await this.ask(after ? { after, limit: PAGE } : { skip: start, limit: PAGE });
+    if (page) this.keep(start, page, after !== undefined);
+    return this.rows.get(index);
   }
 
-  private get open(): boolean {
-    return this.total === null || this.next !== null;
-  }
-
-  private async work(): Promise<void> {
-    while (!this.step && !this.error) {
-      const stale = this.marks.find(
-        (mark, k) => mark.stale && this.isWanted(mark.start, this.marks[k + 1]?.start ?? this.rows.length),
-      );
-      const missing = this.open && this.wanted[1] >= this.rows.length;
-      if (!stale && !missing) return;
-      await this.take(() => (stale ? this.renew(stale) : this.append(this.wanted[1])));
+  private async ask(part: Omit<Asking, keyof Query>, signal?: AbortSignal): Promise<Page | null> {
+    try {
+      await ready;
+      return await images({ ...this.query, ...part }, signal);
+    } catch (error) {
+      if (!signal?.aborted) this.error = error as Error;
+      return null;
     }
   }
 
-  private isWanted(start: number, end: number): boolean {
-    return start <= this.wanted[1] && (end > this.wanted[0] || start === end);
+  private isWanted(start: number): boolean {
+    return start <= this.wanted[1] && start + PAGE > this.wanted[0];
   }
 
-  private take(action: () => Promise<void>): Promise<void> {
-    this.step = ready
-      .then(action)
-      .catch((error: Error) => {
-        this.error = error;
-      })
-      .then(() => {
-        this.step = null;
-        for (const listener of this.listeners) listener();
-      });
-    return this.step;
+  private renew(): void {
+    this.renewing ||= window.setTimeout(() => {
+      this.renewing = 0;
+      if (this.listeners.size) this.look();
+    }, PAUSE);
   }
 
-  private async append(target: number): Promise<void> {
-    const start = this.rows.length;
-    const cursor = start ? this.next : null;
-    const mark = { start, cursor, stale: false };
-    const page = await images(this.query, cursor, target - start > 2 * PAGE ? LEAP : PAGE);
-    if (start || !this.marks.length) this.marks.push(mark);
-    this.rows.push(...page.images);
-    this.next = page.next;
-    this.total = page.total;
+  // Ask for what is in view and not known, or no longer true.
+  private look(): void {
+    clearTimeout(this.looking);
+    this.looking = 0;
+    const [first, last] = this.wanted;
+    for (let start = first - (first % PAGE); start <= last && !this.error; start += PAGE) {
+      const part = this.parts.get(start);
+      if (part && (part.request || !part.stale)) continue;
+      void this.fetch(start);
+      this.looking ||= window.setTimeout(() => this.look(), SPACING);
+    }
   }
 
-  // Fetch a page again. Where it ends elsewhere than before, what followed it is forgotten.
-  private async renew(mark: Mark): Promise<void> {
-    mark.stale = false;
-    const following = this.marks[this.marks.indexOf(mark) + 1];
-    const count = (following?.start ?? this.rows.length) - mark.start;
-    const page = await images(this.query, mark.cursor, Math.max(count, PAGE));
-    const same = page.images.length === count && page.next === (following ? following.cursor : this.next);
-    this.rows.splice(mark.start, same ? count : Infinity, ...page.images);
-    this.total = page.total;
-    if (same) return;
-    this.marks.splice(this.marks.indexOf(mark) + 1);
-    this.next = page.next;
+  private async fetch(start: number): Promise<void> {
+    const request = new AbortController();
+    const part: Part = { stale: false, request };
+    this.parts.set(start, part);
+    const page = await this.ask({ skip: start, limit: PAGE }, request.signal);
+    if (request.signal.aborted) return;
+    part.request = null;
+    if (page) this.keep(start, page);
+    else part.stale = true;
+    if (part.stale) this.renew(); // something happened meanwhile
+    for (const listener of this.listeners) listener();
   }
+
+  private keep(start: number, page: Page, later = false): void {
+    page.images.forEach((row, k) => this.put(start + k, row));
+    this.ends.set(start + page.images.length, page.next);
+    if (!later && page.seq >= this.newest) this.count(page.total, page.seq);
+  }
+
+  private put(index: number, row: Row): void {
+    this.drop(index);
+    this.rows.set(index, row);
+    this.places.set(row.id, index);
+  }
+
+  private drop(index: number): void {
+    const id = this.rows.get(index)?.id;
+    if (id !== undefined && this.places.get(id) === index) this.places.delete(id);
+    this.rows.delete(index);
+  }
+
+  private count(total: number, seq: number): void {
+    if (total < (this.total ?? 0)) for (const index of [...this.rows.keys()]) if (index >= total) this.drop(index);
+    this.total = total;
+    this.newest = seq;
+  }
+}
+
+function cancel(part: Part): void {
+  if (!part.request) return;
+  part.request.abort();
+  part.request = null;
+  part.stale = true;
 }
 
 let kept: Listing | null = null;

@@ -11,7 +11,7 @@ import { WAITING } from "./query";
 
 export function Queue() {
   useEffect(forgetListing, []);
-  const asked = useAsked(() => images(WAITING, null, 1), []);
+  const asked = useAsked(() => images({ ...WAITING, limit: 1 }), []);
   const first = asked.value?.images[0];
   useEffect(() => {
     if (first) go(caseAddress({ id: first.id, within: WAITING }), { replace: true });

@@ -17,7 +17,7 @@ import {
 import { follow, ready } from "./feed";
 import { listingOf } from "./listing";
 import { useAsked, type Asked } from "./loading";
-import { EVERYTHING, type Query } from "./query";
+import { type Query } from "./query";
 import { Refusal } from "./server";
 
 export interface Subject {
@@ -82,18 +82,13 @@ function none(error: unknown): Version[] {
 }
 
 function known(id: string, within: Query): Row | null {
-  return listingOf(within).rows.find((row) => row.id === id) ?? null;
+  const listing = listingOf(within);
+  return listing.row(listing.place(id)) ?? null;
 }
 
-// The row of one case: among those whose ids hold its id.
 async function rowOf(id: string): Promise<Row> {
   await ready;
-  let cursor: string | null = null;
-  do {
-    const page = await images({ ...EVERYTHING, text: id }, cursor, 200);
-    const row = page.images.find((found) => found.id === id);
-    if (row) return row;
-    cursor = page.next;
-  } while (cursor);
+  const [row] = (await images({ id, limit: 1 })).images;
+  if (row) return row;
   throw new Refusal(404, "There is no case of that name, or it was removed.");
 }
