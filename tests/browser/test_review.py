@@ -70,6 +70,19 @@ def test_a_decision_can_be_taken_back(cases: Cases, page: Page) -> None:
     assert cases.label_info("undone")["segmentationMeta"]["status"] == ""
 
 
+def test_undo_brings_back_who_and_when(cases: Cases, page: Page) -> None:
+    """A decision that is undone leaves the review of another as it was, with all five keys."""
+    cases.label(cases.image("bobs"))
+    cases.review("bobs", status="approved", level="easy", comment="fine", approvedBy="bob")
+    before = cases.label_info("bobs")["segmentationMeta"]
+    page.goto("/ui/case/bobs?view=axial")
+    page.get_by_role("button", name="Flag").click()
+    expect(page.locator("h1 + .state")).to_have_text("Flagged")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("h1 + .state")).to_have_text("Approved")
+    assert cases.label_info("bobs")["segmentationMeta"] == before
+
+
 def test_the_queue_leads_through_what_waits(cases: Cases, page: Page) -> None:
     """A decision opens the next one, and can be taken back from there."""
     for name in ("queue_a", "queue_b"):

@@ -28,11 +28,11 @@ export function Review({ id, tag, earlier, info, neighbours, queue }: Props) {
   const decide = async (status: "approved" | "flagged") => {
     const undone = meta.status === status;
     const word = status === "approved" ? "Approved" : "Flagged";
-    const before = text(meta.status);
+    const before = meta; // the whole of it, with who and when: undone, it is as if nothing had been decided
     const done = await write(
       { status: undone ? "" : status },
       undone ? `${id} is no longer ${status}.` : `${word} ${id}.`,
-      () => void write({ status: before }, `${id} is as it was before.`),
+      () => void write({ status: "", ...before }, `${id} is as it was before.`),
     );
     if (done && queue && !undone) neighbours.next();
   };
@@ -137,9 +137,9 @@ function useMeta(id: string, tag: string | null, info: Asked<LabelInfo>): Kept {
       status: text(status),
       level: text(level),
       comment: words ?? text(comment),
-      ...part,
       approvedBy: client,
       editTime: Math.floor(Date.now() / 1000),
+      ...part,
     };
     try {
       await save(id, tag, next, client);
