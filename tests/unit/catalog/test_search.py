@@ -45,7 +45,7 @@ def test_a_page_is_read_along_an_index(tmp_path: Path, order: str, query: str) -
     """No page needs all cases to be read or sorted."""
     SearchIndex(str(tmp_path / "search.db"), write_ahead=True).close()
     connection = apsw.Connection(str(tmp_path / "search.db"))
-    values = {"key": 0, "place": "", "meant": b"", "limit": 1}
+    values = {"key": 0, "place": "", "meant": b"", "skip": 1, "limit": 1}
     plan = connection.execute("EXPLAIN QUERY PLAN " + SEARCH[query].format(column=order), values).fetchall()
     assert [f"SEARCH entry USING COVERING INDEX entry_{order}" in row[3] for row in plan] == [True]
 
