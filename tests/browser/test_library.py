@@ -263,7 +263,7 @@ def test_what_was_dragged_past_is_no_longer_waited_for(browser: Browser, large: 
     held: list[Route] = []
     cancelled: list[str] = []
     page.on("requestfailed", lambda request: cancelled.append(request.url))
-    page.route("**/datastore/images?*", lambda route: held.append(route))  # noqa: PLW0108 - Playwright writes on it
+    page.route("**/datastore/images?*", lambda route: held.append(route))
     scroller.evaluate("scroller => scroller.scrollTo({top: scroller.scrollHeight / 4})")
     until(lambda: len(held) > 0, page)
     passed = [route.request.url for route in held]
