@@ -21,6 +21,7 @@ from monailabel.datastore.finding import Finding
 from monailabel.datastore.pictures import Pictures
 from monailabel.datastore.remembering import text_of
 from monailabel.files.folder import Staged, digest
+from monailabel.files.layout import NESTED
 from monailabel.files.looks import look
 from monailabel.files.sharing import sync_file
 from monailabel.interfaces.datastore import DefaultLabelTag
@@ -225,10 +226,10 @@ class Beyond(Finding, Pictures):
         if item is None or item.size is None or path != self._uri(item.image_id, tag):  # a subclass's own file
             return Member(f"{role}/{name}", os.stat(path).st_size, lambda: os.open(path, os.O_RDONLY))
         id, version, size = item.image_id, item.version, item.size
+        if store.layout == NESTED:  # files in several folders may have one name
+            name = f"{id}{item.ext}"
         return Member(
-            f"{role}/{image_id}{item.ext}",
-            size,
-            lambda: history.open_version(store.settled, store.changes, id, tag, version).fd,
+            f"{role}/{name}", size, lambda: history.open_version(store.settled, store.changes, id, tag, version).fd
         )
 
     def image_checksum(self, image_id: str) -> str:

@@ -176,7 +176,7 @@ def test_plain_gives_a_copy() -> None:
         ({"label_info": "liver"}, set()),
         ({"label_info": [7, {"idx": 1}, {"name": "liver"}]}, {"liver"}),
     ],
-    ids=str,
+    ids=["two", "no info", "none", "text", "one of three"],
 )
 def test_structures_of_a_label(info: dict[str, Any], names: set[str]) -> None:
     """The names in a label's `label_info` are its structures, whatever else clients wrote there."""
