@@ -12,6 +12,7 @@ writing a block does not damage its neighbours.
 import itertools
 import os
 import random
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -80,6 +81,7 @@ class Recorder:
         self._bytes: dict[int, tuple[bytes, Attributes]] = {}
         self._names: Names = {}
         self._folders: dict[int, Attributes] = {}
+        self._looking = threading.Lock()
         self.look()
         self.log.append(Begun(os.stat(self._root).st_ino))
         stand_between(self._root, self._around)
@@ -107,7 +109,11 @@ class Recorder:
             return None
 
     def look(self) -> None:
-        """Compare the folder with what it was at the last look."""
+        """Compare the folder with what it was at the last look, one thread after the other."""
+        with self._looking:
+            self._look()
+
+    def _look(self) -> None:
         names: Names = {}
         folders: dict[int, Attributes] = {}
         writes = list(self._walk(self._root, names, folders))
