@@ -15,10 +15,10 @@ NEEDS   := tests/compatibility/requirements.txt
 VIEWER  := $(shell find viewer -name node_modules -prune -o -type f -print) # the install builds it when it changed
 # The seconds that each part of the tests may take before it is ended: together the quarter of an hour that CI grants.
 # On a slow machine: make test UNIT= COMPAT= ENDURE= BROWSER=
-UNIT    ?= --session-timeout=300
-COMPAT  ?= --session-timeout=120
-ENDURE  ?= --session-timeout=270
-BROWSER ?= --session-timeout=210
+UNIT    ?= --session-timeout=240
+COMPAT  ?= --session-timeout=110
+ENDURE  ?= --session-timeout=330
+BROWSER ?= --session-timeout=220
 ROUNDS  ?= 1000
 
 .DEFAULT_GOAL := help
@@ -39,13 +39,13 @@ folder-named:
 
 test: test-unit test-compatibility test-endurance test-browser ## Set up and pass all tests, in less than 15 minutes on two cores.
 
-test-unit: $(VENV)/.tests ## Only the tests of each part and of each seam (at most 5 minutes).
+test-unit: $(VENV)/.tests ## Only the tests of each part and of each seam (at most 4 minutes).
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(UNIT) tests/unit $(wildcard tests/contract) $(PYTEST)
 
 test-compatibility: $(VENV)/.tests $(MONAI)/.complete ## Only the tests beside MONAI Label and with its clients' requests (at most 2 minutes).
 	$(if $(wildcard tests/compatibility/test_*.py),$(BIN)/python -m pytest $(COMPAT) tests/compatibility $(PYTEST))
 
-test-endurance: $(VENV)/.tests $(MONAI)/.complete ## Only the tests that kill, race and damage (at most 4.5 minutes).
+test-endurance: $(VENV)/.tests $(MONAI)/.complete ## Only the tests that kill, race and damage (at most 5.5 minutes).
 	$(if $(wildcard tests/endurance/test_*.py),$(BIN)/python -m pytest $(ENDURE) tests/endurance $(PYTEST))
 
 endurance: $(VENV)/.tests ## The same for as long as ROUNDS says (kills; 1,000 take about half an hour), with their figures.
@@ -71,7 +71,7 @@ bench: $(VENV)/.benches $(MONAI)/.complete ## Measure beside MONAI Label and the
 bench-quick: $(VENV)/.benches $(MONAI)/.complete ## The same with small folders, ratios only (at most 2 minutes).
 	$(BIN)/python -m benchmarks --quick
 
-bench-viewer: $(VENV)/.tests ## Measure the browser viewer in a real browser (at most 5 minutes).
+bench-viewer: $(VENV)/.tests ## Measure the browser viewer in a real browser (at most 4 minutes).
 	$(BIN)/python -m benchmarks.viewer
 
 screenshots: $(VENV)/.tests ## Take the viewer's pictures in docs/images anew, in a real browser.
