@@ -254,6 +254,27 @@ def test_a_long_list_is_in_the_page_only_where_it_is_looked_at(browser: Browser,
     window.close()
 
 
+def test_the_keyboard_stays_at_its_case_while_the_list_is_drawn_anew(browser: Browser, large: Server) -> None:
+    """A case that leaves the page because the list is scrolled has the keyboard again when it comes back."""
+    window = Watched(browser, large, **LAPTOP)
+    scroller = window.page.locator(".scroller")
+    window.page.goto("/")
+    expect(tile(window.page, "scan_00000")).to_be_visible()
+    window.page.keyboard.press("End")
+    last = tile(window.page, f"scan_{MANY - 1:05}")
+    for _ in range(2):
+        expect(last).to_be_focused()
+        scroller.evaluate("scroller => scroller.scrollTo({top: 0})")
+        expect(last).to_have_count(0)
+        scroller.evaluate("scroller => scroller.scrollTo({top: scroller.scrollHeight})")
+    expect(last).to_be_focused()
+    scroller.evaluate("scroller => scroller.scrollTo({top: 0})")
+    expect(last).to_have_count(0)
+    window.page.keyboard.press("ArrowLeft")
+    expect(tile(window.page, f"scan_{MANY - 2:05}")).to_be_focused()
+    window.close()
+
+
 def test_what_was_dragged_past_is_no_longer_waited_for(browser: Browser, large: Server) -> None:
     """A request for cases that left the view before they came is cancelled; those in view come all the same."""
     window = Watched(browser, large, **LAPTOP)

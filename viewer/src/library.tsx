@@ -189,23 +189,34 @@ function useFacets(): Asked<Facets> {
 // The case that the keyboard is at, and the keys that move it.
 function useCursor(listing: Listing, columns: () => number, scroller: { current: HTMLElement | null }) {
   const [at, setAt] = useState(listing.cursor);
-  const far = useRef(false); // the entry was not in the page when the keyboard came to it
+  const held = useRef(false); // the keyboard is in the list, though its entry may not be in the page
   useEffect(() => setAt(listing.cursor), [listing]);
-  const focus = (index: number): boolean => {
-    const entry = scroller.current?.querySelector<HTMLElement>(`.entry[aria-posinset="${index + 1}"] a`);
-    entry?.focus({ preventScroll: true });
-    return entry != null;
+  useEffect(() => {
+    const leave = () => {
+      held.current = false;
+    };
+    addEventListener("pointerdown", leave);
+    return () => removeEventListener("pointerdown", leave);
+  }, []);
+  const focus = (index: number) =>
+    scroller.current
+      ?.querySelector<HTMLElement>(`.entry[aria-posinset="${index + 1}"] a`)
+      ?.focus({ preventScroll: true });
+  const inside = (): boolean => {
+    const active = document.activeElement;
+    return active?.closest(".entry") != null || (held.current && active === document.body);
   };
   const settle = () => {
-    if (far.current) far.current = !focus(at);
+    if (held.current && inside()) focus(at); // its entry has come, or came anew, which takes the focus from it
   };
   const move = (to: number) => {
     const next = Math.max(0, Math.min((listing.total ?? 1) - 1, to));
-    far.current = !focus(next); // at once where possible: the next key may come quickly
+    held.current = true;
+    focus(next); // at once where possible: the next key may come quickly
     listing.cursor = next;
     setAt(next);
   };
-  const by = (count: number) => move(document.activeElement?.closest(".entry") ? at + count : at); // the first key only comes in
+  const by = (count: number) => move(inside() ? at + count : at); // the first key only comes in
   const lines = () => Math.max(1, Math.floor((scroller.current?.clientHeight ?? 0) / (columns() > 1 ? 280 : 56)) - 1);
   const keys = {
     ArrowRight: () => by(1),
