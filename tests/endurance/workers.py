@@ -137,12 +137,17 @@ def pause(folder: str, change: Change, step: str, scratch: str) -> None:
 
 
 def endless(folder: str, journal: str, steps: str, scratch: str, seed: int) -> None:
-    """Add images, save labels and update infos until killed; the step of the moment is in the shared file `steps`."""
+    """Add images, save labels and update infos until killed.
+
+    The shared file `steps` holds the step of the moment, and the one in which to wait for the kill.
+    """
     with open(steps, "r+b") as file:
-        memory = mmap.mmap(file.fileno(), 1)
+        memory = mmap.mmap(file.fileno(), 2)
 
     def note(name: str) -> None:
         memory[0] = STEPS.index(name)
+        while memory[0] == memory[1]:
+            threading.Event().wait(0.001)
 
     change_protocol.on_step = note
     store, log = LocalDatastore(folder), Journal(journal)
