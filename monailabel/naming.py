@@ -73,7 +73,7 @@ def refuse_reserved(kind: str, stem: str) -> None:
 
 def file_name(path: str) -> str:
     """Give the last part of a path as any client writes it, Windows paths included."""
-    return re.split(r"[/\\]", path)[-1]
+    return path.replace("\\", "/").rpartition("/")[2]
 
 
 def folded(name: str) -> str:

@@ -3,8 +3,7 @@
 import errno
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 from typing import Literal, get_args
 
 from monailabel.interfaces.exception import InvalidInputException
@@ -17,6 +16,7 @@ NO_FILE = (errno.EINVAL, errno.EISDIR, errno.ENXIO, errno.ENODEV, errno.ELOOP, e
 
 _PINS = "/proc/self/fd"
 _CAN_PIN = hasattr(os, "O_PATH") and os.path.isdir(_PINS)
+_OPEN = 16  # folders that stay open, at most
 
 
 def how_to_follow(word: str) -> FollowLinks:
@@ -27,51 +27,97 @@ def how_to_follow(word: str) -> FollowLinks:
     raise InvalidInputException(f"follow_links={word!r} refused: use one of {', '.join(get_args(FollowLinks))}")
 
 
-@contextmanager
-def entered(base: str, *names: str, follow: bool = False) -> Iterator[str]:
-    """Give a path of the folder `names` below `base`, which stays that folder's whatever takes its place meanwhile.
+def entered(base: str, *names: str, follow: bool = False) -> "Entered":
+    """Enter the folder `names` below `base`, which stays that folder's whatever takes its place meanwhile.
 
     Links in `base` are the caller's own; those below it are entered only with `follow`. Raises NotADirectoryError for
     them, and FileNotFoundError. Where the system cannot pin a folder (not Linux) the links are looked for instead.
     """
-    shown = os.path.join(base, *names)
-    if not _CAN_PIN:
-        _refuse_links(base, names if not follow else ())
-        yield shown
-        return
-    fd = _pinned(base, tuple(filter(None, names)), follow)
-    path = f"{_PINS}/{fd}"
-    try:
-        yield path
-    except OSError as error:
-        _tell(error, path, shown)
-        raise
-    finally:
-        os.close(fd)
+    steps = [base]
+    for name in filter(None, names):
+        steps.append(os.path.join(steps[-1], name))
+    return Entered(steps, follow)
 
 
-def _pinned(base: str, names: tuple[str, ...], follow: bool) -> int:
-    flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
-    inner = flags if follow else flags | os.O_NOFOLLOW
-    fd = os.open(os.path.join(base, *names[:1]), inner if names else flags)
-    for name in names[1:]:
+class Entered:
+    """A folder that was entered; `with` gives a path of it, and errors inside name the folder as people know it."""
+
+    def __init__(self, steps: list[str], follow: bool) -> None:
+        self._steps = steps if len(steps) == 1 else steps[1:]  # each may have become a link, but for the base
+        self._shown = steps[-1]
+        self._look = os.stat if follow or len(steps) == 1 else os.lstat
+        self._fd: int | None = None
+        if not _CAN_PIN:
+            self._refuse_links()
+            self._path = self._shown
+            return
+        self._fd = _pinned(self._steps, follow or len(steps) == 1)
+        self._path = f"{_PINS}/{self._fd}"
+        facts = os.fstat(self._fd)
+        self._identity = facts.st_dev, facts.st_ino
+
+    def __del__(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+
+    def is_there(self) -> bool:
+        """Tell whether it would be entered again under its name, by no link that came meanwhile."""
+        if self._fd is None:
+            return False
+        try:
+            if not all(stat.S_ISDIR(self._look(step).st_mode) for step in self._steps[:-1]):
+                return False
+            facts = self._look(self._shown)
+        except OSError:
+            return False
+        return (facts.st_dev, facts.st_ino) == self._identity
+
+    def __enter__(self) -> str:
+        return self._path
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, OSError):
+            _tell(error, self._path, self._shown)
+
+    def _refuse_links(self) -> None:
+        for step in self._steps:
+            if self._look is os.lstat and os.path.islink(step):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), step)
+
+
+class Entrances:
+    """The way into folders that are entered again and again: they stay open while nothing else has their names."""
+
+    def __init__(self) -> None:
+        self._entered: dict[tuple[object, ...], Entered] = {}
+
+    def enter(self, base: str, *names: str, follow: bool = False) -> Entered:
+        """Enter a folder as `entered` does; who is inside stays there, whoever enters next."""
+        key = (follow, base, *names)
+        found = self._entered.get(key)
+        if found is None or not found.is_there():
+            found = entered(base, *names, follow=follow)
+            if len(self._entered) >= _OPEN:
+                self._entered.clear()
+            self._entered[key] = found
+        return found
+
+
+def _pinned(steps: list[str], follow: bool) -> int:
+    flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
+    fd = os.open(steps[0], flags)
+    for step in steps[1:]:
         outer = fd
         try:
-            fd = os.open(name, inner, dir_fd=outer)
+            fd = os.open(os.path.basename(step), flags, dir_fd=outer)
         except OSError as error:
-            error.filename = os.path.join(base, *names)
+            error.filename = step
             raise
         finally:
             os.close(outer)
     return fd
-
-
-def _refuse_links(base: str, names: tuple[str, ...]) -> None:
-    path = base
-    for name in names:
-        path = os.path.join(path, name)
-        if os.path.islink(path):
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
 
 
 def _tell(error: OSError, path: str, shown: str) -> None:

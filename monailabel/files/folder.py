@@ -9,13 +9,13 @@ import secrets
 import shutil
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from io import FileIO
 from types import TracebackType
 from typing import Self
 
-from monailabel.files.entering import FollowLinks, entered, is_file, open_regular
+from monailabel.files.entering import Entered, FollowLinks, is_file, open_regular
 from monailabel.files.locking import lock
 from monailabel.files.ready import Begun, Ready
 from monailabel.files.renaming import place, swap
@@ -62,10 +62,12 @@ class Staged:
         """Set the permissions; make the bytes and the entry that leads to them durable, or leave that for `sync`."""
         assert self._file is not None
         fd = self._file.fileno()
-        os.fchmod(fd, self.folder.file_mode if mode is None else mode)
+        facts = os.fstat(fd)
+        mode = self.folder.file_mode if mode is None else mode
+        if stat.S_IMODE(facts.st_mode) != mode:
+            os.fchmod(fd, mode)
         if durable:
             self.sync()
-        facts = os.fstat(fd)
         self.sha256, self.inode, self.mtime_ns = self._hash.hexdigest(), facts.st_ino, facts.st_mtime_ns
 
     def sync(self) -> None:
@@ -134,9 +136,9 @@ class Folder(Shown):
             make_folder(path, like=self.root)
         self.file_mode = file_mode_like(self.root)
 
-    def own(self, *names: str) -> AbstractContextManager[str]:
+    def own(self, *names: str) -> Entered:
         """Enter a folder of our own, such as the staging: never through a link."""
-        return entered(os.path.dirname(self.work), os.path.basename(self.work), *names)
+        return self._entrances.enter(os.path.dirname(self.work), os.path.basename(self.work), *names)
 
     # -- staging -------------------------------------------------------------------------------------------------------
 

@@ -70,7 +70,7 @@ class FolderLock:
             while True:
                 file = self._opened()
                 lock(file)
-                if _is_still(self._path, file):
+                if self._is_still():
                     return
                 self.close()  # somebody removed the lock file, and others may hold a newer one
         except BaseException:
@@ -89,14 +89,17 @@ class FolderLock:
     def _opened(self) -> IO[bytes]:
         if self._file is None:
             self._file = os.fdopen(open_shared(self._path, self._like), "r+b", buffering=0)
+            facts = os.fstat(self._file.fileno())
+            self._identity = facts.st_dev, facts.st_ino
         return self._file
 
-
-def _is_still(path: str, file: IO[bytes]) -> bool:
-    try:
-        return os.path.samestat(os.stat(path), os.fstat(file.fileno()))
-    except FileNotFoundError:
-        return False
+    def _is_still(self) -> bool:
+        """Tell whether the file that is open has its name still."""
+        try:
+            facts = os.stat(self._path)
+        except FileNotFoundError:
+            return False
+        return (facts.st_dev, facts.st_ino) == self._identity
 
 
 def _lock_windows(file: IO[Any], wait: bool) -> bool:

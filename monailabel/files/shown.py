@@ -4,10 +4,9 @@ import errno
 import os
 import stat
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 
 from monailabel.files import disk
-from monailabel.files.entering import NO_FILE, FollowLinks, entered, is_inside, open_regular, place_of
+from monailabel.files.entering import NO_FILE, Entered, Entrances, FollowLinks, is_inside, open_regular, place_of
 from monailabel.files.layout import Layout
 from monailabel.files.looks import Look, look
 from monailabel.interfaces.exception import ConflictException, InvalidInputException
@@ -34,6 +33,7 @@ class Shown:
         self._readable = (self._base, own)
         self._steps = [step for step in os.path.relpath(root, self._base).split(os.sep) if step != "."]
         self._real: set[str] = set()  # folders that no link leads to
+        self._entrances = Entrances()
 
     def path(self, name: str) -> str:
         """Give the path of a visible name; InvalidInputException for one that leads elsewhere, or is hidden."""
@@ -90,11 +90,10 @@ class Shown:
             self._real.add(path)
         return real
 
-    def enter(self, folder: str) -> AbstractContextManager[str]:
+    def enter(self, folder: str) -> Entered:
         """Enter the root or a folder below it, to change what it shows."""
-        return entered(
-            self._base, *self._steps, *(folder.split("/") if folder else []), follow=self._follow == "writing"
-        )
+        names = folder.split("/") if folder else []
+        return self._entrances.enter(self._base, *self._steps, *names, follow=self._follow == "writing")
 
     def check_writable(self, name: str = "") -> None:
         """Refuse what could not be put in its place or taken away from it.
