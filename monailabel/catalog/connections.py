@@ -7,8 +7,8 @@ import shutil
 import threading
 import time
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from types import TracebackType
 from typing import Any
 
 import apsw
@@ -16,7 +16,8 @@ import apsw
 from monailabel.interfaces.exception import DamagedDatastoreException
 
 _BUSY_MS = 60_000
-_LOG_AT_MOST = 8_000  # pages after which a commit empties the log itself, if nobody did in the background
+_PAGE = 2_048  # bytes, of a new database: a change touches a dozen pages, and the log takes each of them whole
+_LOG_AT_MOST = 16_000  # pages after which a commit empties the log itself, if nobody did in the background
 _FORK_SECONDS = 10.0  # that a fork waits for those who read or write
 _POLL = 0.001
 # A link that somebody put in the place of the file, or of a folder on the way to it, is not followed.
@@ -80,20 +81,21 @@ class Connections:
         finally:
             idle.append(connection)
 
-    @contextmanager
-    def lend(self) -> Iterator[apsw.Connection]:
+    def lend(self) -> "Lent":
         """Lend a connection; they are kept, for opening one costs more than thirty reads."""
+        return Lent(self)
+
+    def borrow(self) -> "tuple[apsw.Connection, list[apsw.Connection]]":
+        """Give a connection, and where it goes back to."""
         idle = self._idle
         connection = self._borrowed()
-        depth = getattr(self._mine, "lent", 0)
-        self._mine.lent = depth + 1
-        try:
-            yield connection
-        except (apsw.Error, UnicodeDecodeError) as error:
-            raise translated(error, self.path, connection) from error
-        finally:
-            self._mine.lent = depth
-            idle.append(connection)
+        self._mine.lent = getattr(self._mine, "lent", 0) + 1
+        return connection, idle
+
+    def give_back(self, connection: apsw.Connection, idle: list[apsw.Connection]) -> None:
+        """Take back what was borrowed in this thread."""
+        self._mine.lent -= 1
+        idle.append(connection)
 
     def _borrowed(self) -> apsw.Connection:
         if self._idle and not self._held:
@@ -144,6 +146,7 @@ class Connections:
             connection = apsw.Connection(self.path, flags=_KNOWN if self._was_open else _KNOWN | _NEW)
             self._inode, self._was_open = self._inode or _inode(self.path), True
             connection.set_busy_timeout(_BUSY_MS)
+            connection.pragma("page_size", _PAGE)
             if self._write_ahead:
                 connection.pragma("journal_mode", "wal")
                 connection.pragma("wal_autocheckpoint", _LOG_AT_MOST)
@@ -198,6 +201,29 @@ class Connections:
         self._mine = threading.local()
         self._watch = None
         self._watch_lock = threading.Lock()
+
+
+class Lent:
+    """A connection for the length of a block; what SQLite raises in it is told as callers understand it.
+
+    A class, since it costs a change less than a generator does.
+    """
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def __enter__(self) -> apsw.Connection:
+        self._connection, self._idle = self._connections.borrow()
+        return self._connection
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if isinstance(error, (apsw.Error, UnicodeDecodeError)):
+                raise translated(error, self._connections.path, self._connection) from error
+        finally:
+            self._connections.give_back(self._connection, self._idle)
 
 
 def translated(error: Exception, path: str, connection: apsw.Connection | None = None) -> Exception:

@@ -18,7 +18,7 @@ from monailabel.interfaces.exception import DamagedDatastoreException
 from monailabel.models import Item, Kept, Mark, State
 
 SCHEMA_VERSION = 2
-_LONG_LOG = 1_000  # pages
+_LONG_LOG = 2_000  # pages
 _FAR = 1_000  # no schema will ever have that number
 _REMEMBERED = 8  # lists of all images, by tag and structures
 
@@ -87,12 +87,9 @@ class SqliteCatalog:
                 connection.execute(step).get
             connection.pragma("user_version", SCHEMA_VERSION)
 
-    @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self) -> "_Writing":
         """Change rows: all of it is durable when the block ends, none of it if the block raises."""
-        self.follow()
-        with self.reading() as connection, _immediate(connection):
-            yield Transaction(connection, QUERIES)
+        return _Writing(self._connections)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -328,7 +325,36 @@ class SqliteCatalog:
         return self._all("places", after=after, limit=limit)
 
 
-class _immediate:  # noqa: N801 - used as a statement; a class costs a change less than a generator
+class _Writing:
+    """A transaction for the length of a block, in a connection that is lent for it."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._lent = connections.lend()
+
+    def __enter__(self) -> Transaction:
+        self._connections.follow()
+        connection = self._lent.__enter__()
+        try:
+            self._begun = _immediate(connection)
+            self._begun.__enter__()
+            return Transaction(connection, QUERIES)
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._begun.__exit__(kind, error, trace)
+        except BaseException as failed:
+            self._lent.__exit__(type(failed), failed, failed.__traceback__)
+            raise
+        self._lent.__exit__(kind, error, trace)
+
+
+class _immediate:  # noqa: N801 - used as a statement
     """Open a transaction that nobody else can write beside."""
 
     def __init__(self, connection: apsw.Connection) -> None:

@@ -71,6 +71,11 @@ def damage(path: Path, begin: int, data: bytes) -> None:
         file.write(data)
 
 
+def page_size(path: Path) -> int:
+    """Give a database's page size in bytes (https://sqlite.org/fileformat2.html#the_database_header)."""
+    return int.from_bytes(path.read_bytes()[16:18], "big")
+
+
 def without_copy(folder: Path) -> None:
     """Take the copy of the catalog away."""
     own(folder, "catalog.copy").unlink()
@@ -81,8 +86,8 @@ LOSSES: dict[str, Callable[[Path], object]] = {
     "empty": lambda path: path.write_bytes(b""),
     "overwritten": lambda path: path.write_bytes(b"garbage" * 9_000),
     "another header": lambda path: damage(path, 0, b"x"),
-    "another page size": lambda path: damage(path, 16, b"\x08"),
-    "a first page of zeros": lambda path: damage(path, 0, bytes(4096)),
+    "another page size": lambda path: damage(path, 16, b"\x10"),
+    "a first page of zeros": lambda path: damage(path, 0, bytes(page_size(path))),
     "cut": lambda path: os.truncate(path, path.stat().st_size // 2),
 }
 
@@ -166,7 +171,7 @@ def test_a_page_damaged_in_the_middle_is_mended(
     connection = apsw.Connection(str(path))
     root = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'item'").get
     connection.close()
-    damage(path, (root - 1) * 4096, b"\xff" * 4096)
+    damage(path, (root - 1) * page_size(path), b"\xff" * page_size(path))
     with pytest.raises(DamagedDatastoreException, match=r"check --repair"), open_store() as store:
         store.list_images()
     assert any(finding.kind == "catalog" and finding.stands for finding in found(folder))
@@ -189,7 +194,7 @@ def test_events_that_cannot_be_read_are_told(folder: Path, cases: dict[str, Any]
         "SELECT pageno FROM dbstat WHERE name = 'event' AND pagetype = 'leaf' LIMIT 1 OFFSET 2"
     ).get
     connection.close()
-    damage(path, (page - 1) * 4096, b"\xff" * 4096)
+    damage(path, (page - 1) * page_size(path), b"\xff" * page_size(path))
     assert any(finding.repaired for finding in found(folder, repair=True))
     (finding,) = (one for one in found(folder) if one.kind == "event")
     assert not finding.stands and "rebuilt" in finding.what
@@ -287,7 +292,7 @@ def test_a_damaged_catalog_does_not_replace_its_copy(
     connection = apsw.Connection(str(path))
     root = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'event_of_item'").get
     connection.close()
-    damage(path, (root - 1) * 4096, b"\xff" * 64)
+    damage(path, (root - 1) * page_size(path), b"\xff" * 64)
     monkeypatch.setattr(sparing, "LEAST", 0.0)
     open_store().close()
     assert "is damaged" in caplog.text
