@@ -4,9 +4,7 @@ import argparse
 import dataclasses
 import json
 import re
-import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,17 +21,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; give 0, or 2 where the folder lies in memory."""
     options = _options().parse_args(arguments)
     try:
-        folders.refuse_memory(options.folder)
+        with folders.scratch(options.folder) as place:
+            results = Results(machine.describe(place))
+            counted = slowest(place, results) if options.slowest else everything(place, _scope(options), results)
     except folders.NotADisk as refusal:
         print(refusal, file=sys.stderr)
         return 2
-    options.folder.mkdir(parents=True, exist_ok=True)
-    place = Path(tempfile.mkdtemp(prefix="bench-", dir=options.folder))
-    results = Results(machine.describe(place))
-    try:
-        counted = slowest(place, results) if options.slowest else everything(place, _scope(options), results)
-    finally:
-        shutil.rmtree(place)
     _tell(results, counted or "", options)
     return 0
 

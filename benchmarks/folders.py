@@ -3,7 +3,9 @@
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 VOLATILE = ("tmpfs", "ramfs", "devtmpfs")
@@ -37,10 +39,17 @@ def _mounts() -> dict[str, str]:
     return {left.split()[4].replace("\\040", " "): right.split()[0] for left, right in parts}
 
 
-def refuse_memory(path: Path) -> None:
-    """Raise NotADisk for a folder that lies in memory."""
+@contextmanager
+def scratch(path: Path) -> Iterator[Path]:
+    """Make a folder to work in below another one, and remove it afterwards; NotADisk where that lies in memory."""
     if (kind := file_system(path)) in VOLATILE:
         raise NotADisk(f"{path} lies on a {kind}, where an fsync costs nothing; name a folder on a disk with --folder")
+    path.mkdir(parents=True, exist_ok=True)
+    place = Path(tempfile.mkdtemp(prefix="bench-", dir=path))
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place)
 
 
 def image_ids(count: int) -> list[str]:

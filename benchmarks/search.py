@@ -5,9 +5,7 @@ import json
 import os
 import random
 import resource
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -61,16 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, default=PROJECT / "build", help="where to work, on a real disk")
     options = parser.parse_args(arguments)
     try:
-        folders.refuse_memory(options.folder)
+        with folders.scratch(options.folder) as place:
+            _measure(place, options.cases, options.samples)
     except folders.NotADisk as refusal:
         print(refusal, file=sys.stderr)
         return 2
-    options.folder.mkdir(parents=True, exist_ok=True)
-    place = Path(tempfile.mkdtemp(prefix="bench-", dir=options.folder))
-    try:
-        _measure(place, options.cases, options.samples)
-    finally:
-        shutil.rmtree(place)
     return 0
 
 

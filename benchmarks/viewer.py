@@ -5,7 +5,6 @@ import gzip
 import os
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -53,23 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; give 0, or 2 where the folder lies in memory."""
     options = _options().parse_args(arguments)
     try:
-        folders.refuse_memory(options.folder)
+        with folders.scratch(options.folder) as place:
+            print(report.summary(_measured(place, options.cases, options.rounds)))
     except folders.NotADisk as refusal:
         print(refusal, file=sys.stderr)
         return 2
-    build(PROJECT)
-    options.folder.mkdir(parents=True, exist_ok=True)
-    place = Path(tempfile.mkdtemp(prefix="bench-viewer-", dir=options.folder))
-    results, load = Results(machine.describe(place)), os.getloadavg()[0]
-    try:
-        with chromium.started() as browser:
-            results.machine["browser"] = f"Chromium {browser.version}, drawing in software"
-            _grid(browser, results, place / "grid", options.cases, options.rounds)
-            _volumes(browser, results, place / "volumes", options.rounds)
-    finally:
-        shutil.rmtree(place)
-    results.machine["load"] = f"{load:.1f} before, {os.getloadavg()[0]:.1f} after"
-    print(report.summary(results))
     return 0
 
 
@@ -82,6 +69,17 @@ def _options() -> argparse.ArgumentParser:
 
 
 # ---- what is measured
+
+
+def _measured(place: Path, cases: int, rounds: int) -> Results:
+    build(PROJECT)
+    results, load = Results(machine.describe(place)), os.getloadavg()[0]
+    with chromium.started() as browser:
+        results.machine["browser"] = f"Chromium {browser.version}, drawing in software"
+        _grid(browser, results, place / "grid", cases, rounds)
+        _volumes(browser, results, place / "volumes", rounds)
+    results.machine["load"] = f"{load:.1f} before, {os.getloadavg()[0]:.1f} after"
+    return results
 
 
 def _grid(browser: Browser, results: Results, folder: Path, cases: int, rounds: int) -> None:
