@@ -17,7 +17,9 @@ from typing import Any
 
 import pytest
 
+from monailabel.datastore import stamps
 from monailabel.datastore.local import LocalDatastore
+from tests.unit.datastore.ageing import let_age
 
 
 @pytest.fixture
@@ -64,6 +66,24 @@ def store(open_store: Callable[..., LocalDatastore], source: Callable[..., str])
     made.save_label("a", source("proposal.nii.gz", b"proposal a"), "original", {"model": "m"})
     made.save_label("a", source("corrected.nii.gz", b"label a"), "final", {"client_id": "ann"})
     return made
+
+
+@pytest.fixture
+def note_stamps(
+    open_store: Callable[..., LocalDatastore], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[LocalDatastore], None]:
+    """Give a function that closes a datastore; whoever opens it next knows the time stamps of its folders.
+
+    Small folders count as large ones from then on.
+    """
+
+    def note(store: LocalDatastore) -> None:
+        monkeypatch.setattr(stamps, "LARGE", 0)
+        store.close()
+        let_age(folder)
+        open_store().close()
+
+    return note
 
 
 @pytest.fixture

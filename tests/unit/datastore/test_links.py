@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from monailabel.datastore import change
 from monailabel.datastore.local import LocalDatastore
 from monailabel.files import entering
 from monailabel.interfaces.exception import ImageNotFoundException, InvalidInputException
+from tests.unit.datastore.exchanging import exchanged_for_a_link
 
 Open = Callable[..., LocalDatastore]
 Source = Callable[..., str]
@@ -183,7 +183,6 @@ def test_a_folder_exchanged_for_a_link_in_the_middle(
     store: LocalDatastore,
     source: Source,
     tree: Tree,
-    monkeypatch: pytest.MonkeyPatch,
     way: str,
     exchanged: str,
     step: str,
@@ -192,21 +191,14 @@ def test_a_folder_exchanged_for_a_link_in_the_middle(
     """Between any two steps of a change: nothing is made, taken or changed behind the link; put back, all goes on."""
     place, aside = folder / exchanged, folder.parent / "aside"
     before = tree(outside)
-
-    def exchange(entered: str) -> None:
-        if entered == step and not aside.exists():
-            place.rename(aside)
-            place.symlink_to(outside)
-
     new = source("l.nii.gz", b"new")
-    monkeypatch.setattr(change, "on_step", exchange)
     refusal = None
-    try:
-        store.save_label("a", new, "final", {}) if kind == "save" else store.remove_label("a", "final")
-    except (OSError, InvalidInputException) as error:
-        refusal = str(error)
+    with exchanged_for_a_link(place, outside, aside, step):
+        try:
+            store.save_label("a", new, "final", {}) if kind == "save" else store.remove_label("a", "final")
+        except (OSError, InvalidInputException) as error:
+            refusal = str(error)
     assert "/proc/self" not in (refusal or "")
-    monkeypatch.setattr(change, "on_step", None)
     if not aside.exists():
         assert kind == "remove" and step == "stage"  # a removal stages nothing
         return

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from monailabel.datastore import stamps, watch
+from monailabel.datastore import watch
 from monailabel.datastore.backup import bring_up
 from monailabel.datastore.check import check
 from monailabel.datastore.local import LocalDatastore
@@ -26,6 +26,7 @@ from tests.unit.datastore.reads import folders_read
 
 Open = Callable[..., LocalDatastore]
 Source = Callable[..., str]
+NoteStamps = Callable[[LocalDatastore], None]
 Tree = Callable[..., dict[str, tuple[object, ...]]]
 
 PLACES = {
@@ -404,13 +405,10 @@ def test_an_archive_holds_files_of_one_name(nested: LocalDatastore, source: Sour
 
 
 def test_nothing_is_read_where_nothing_changed(
-    nested: LocalDatastore, open_store: Open, source: Source, folder: Path, monkeypatch: pytest.MonkeyPatch
+    nested: LocalDatastore, open_store: Open, source: Source, folder: Path, note_stamps: NoteStamps
 ) -> None:
     """Neither a refresh nor an opening reads a folder, also after changes of our own in known folders."""
-    monkeypatch.setattr(stamps, "LARGE", 0)
-    nested.close()
-    let_age(folder)
-    open_store().close()
+    note_stamps(nested)
     store = open_store()
     assert folders_read(folder, store.refresh) == []
     store.add_image("ward~1case", source("x.nii.gz", b"newer"), {})
@@ -422,13 +420,10 @@ def test_nothing_is_read_where_nothing_changed(
 
 @pytest.mark.parametrize("where", ["ward/bed 2", "ward/bed 2/new", "ward/bed 2/new/er", "ward/bed 3", "1/2", "."])
 def test_what_others_bring_beside_our_own_changes_is_found(
-    nested: LocalDatastore, open_store: Open, source: Source, folder: Path, monkeypatch: pytest.MonkeyPatch, where: str
+    nested: LocalDatastore, open_store: Open, source: Source, folder: Path, note_stamps: NoteStamps, where: str
 ) -> None:
     """What is dropped into the folder that we are changing, into a new one in it, or elsewhere is listed."""
-    monkeypatch.setattr(stamps, "LARGE", 0)
-    nested.close()
-    let_age(folder)
-    open_store().close()
+    note_stamps(nested)
     store = open_store()
     store.add_image("ward~1bed 2~1case", source("x.nii.gz", b"newer"), {})
     dropped = write(folder / where / "dropped.nii.gz")

@@ -15,17 +15,18 @@ from typing import Any
 
 import pytest
 
-from monailabel.datastore import change, stamps
 from monailabel.datastore.backup import bring_up
 from monailabel.datastore.check import Finding, check
 from monailabel.datastore.local import LocalDatastore
 from monailabel.files.layout import Sharded
 from monailabel.interfaces.exception import InvalidInputException
 from tests.unit.datastore.ageing import let_age
+from tests.unit.datastore.exchanging import exchanged_for_a_link
 from tests.unit.datastore.reads import folders_read
 
 Open = Callable[..., LocalDatastore]
 Source = Callable[..., str]
+NoteStamps = Callable[[LocalDatastore], None]
 IDS = ("a", "case.7", "1.2.840.113619.2.55", "ünïcode", "two words")
 
 
@@ -230,14 +231,11 @@ def test_what_is_no_image_is_no_problem(sharded: LocalDatastore, folder: Path) -
 
 
 def test_nothing_is_read_where_nothing_changed(
-    sharded: LocalDatastore, open_store: Open, source: Source, folder: Path, monkeypatch: pytest.MonkeyPatch
+    sharded: LocalDatastore, open_store: Open, source: Source, folder: Path, note_stamps: NoteStamps
 ) -> None:
     """Neither a refresh nor the next opening reads a folder, not even after changes of our own in known folders."""
-    monkeypatch.setattr(stamps, "LARGE", 0)
     sharded.save_label("a", source("l.nrrd"), "original", {})
-    sharded.close()
-    let_age(folder)
-    open_store().close()
+    note_stamps(sharded)
     store = open_store()
     assert folders_read(folder, store.refresh) == []
     store.add_image("a", source("i.nii.gz", b"newer"), {})
@@ -249,12 +247,10 @@ def test_nothing_is_read_where_nothing_changed(
 
 
 def test_what_others_bring_beside_our_own_changes_is_found(
-    sharded: LocalDatastore, open_store: Open, source: Source, folder: Path, monkeypatch: pytest.MonkeyPatch
+    sharded: LocalDatastore, open_store: Open, source: Source, folder: Path, note_stamps: NoteStamps
 ) -> None:
     """A file that another program drops into a folder that we are changing, or into a new one, is listed."""
-    monkeypatch.setattr(stamps, "LARGE", 0)
-    sharded.close()
-    let_age(folder)
+    note_stamps(sharded)
     store = open_store()
     store.save_label("a", source("l.nrrd", b"third"), "final", {})
     beside = next(id for id in map(str, range(10_000)) if place(id)[:3] == place("a")[:3])
@@ -347,7 +343,7 @@ def test_a_link_in_the_place_of_a_folder_is_not_written_through(
 
 @pytest.mark.parametrize("step", ["stage", "commit", "publish"])
 def test_a_folder_exchanged_for_a_link_in_the_middle(
-    sharded: LocalDatastore, source: Source, folder: Path, monkeypatch: pytest.MonkeyPatch, step: str
+    sharded: LocalDatastore, source: Source, folder: Path, step: str
 ) -> None:
     """Where one of two levels becomes a link during a change, nothing is made behind it; put back, all goes on."""
     top = folder / place("a")[0]
@@ -356,17 +352,9 @@ def test_a_folder_exchanged_for_a_link_in_the_middle(
     )
     outside, aside = folder.parent / "outside", folder.parent / "aside"
     outside.mkdir()
-
-    def exchange(entered: str) -> None:
-        if entered == step and not aside.exists():
-            top.rename(aside)
-            top.symlink_to(outside)
-
     data = source("i.nii.gz", b"new")
-    monkeypatch.setattr(change, "on_step", exchange)
-    with suppress(InvalidInputException):
+    with exchanged_for_a_link(top, outside, aside, step), suppress(InvalidInputException):
         sharded.add_image(new, data, {})
-    monkeypatch.setattr(change, "on_step", None)
     with suppress(OSError, InvalidInputException):
         sharded.refresh()
     assert aside.exists() and list(outside.iterdir()) == []

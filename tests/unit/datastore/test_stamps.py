@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from monailabel.datastore import change, stamps
+from monailabel.datastore import change
 from monailabel.datastore.local import LocalDatastore
 from monailabel.files import news
-from tests.unit.datastore.ageing import let_age
 from tests.unit.datastore.reads import folders_read
 
 Open = Callable[..., LocalDatastore]
@@ -18,14 +17,11 @@ Source = Callable[..., str]
 
 
 @pytest.fixture
-def known(open_store: Open, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
+def known(open_store: Open, folder: Path, note_stamps: Callable[[LocalDatastore], None]) -> Open:
     """A folder of five images that has been opened before, and counts as a large one; gives what opens it again."""
-    monkeypatch.setattr(stamps, "LARGE", 0)
     for name in "abcde":
         (folder / f"{name}.nii.gz").write_bytes(name.encode())
-    open_store().close()
-    let_age(folder)
-    open_store().close()
+    note_stamps(open_store())
     return open_store
 
 
