@@ -9,28 +9,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from monailabel.cli.__main__ import main
 from monailabel.datastore.local import LocalDatastore
+from tests.unit.cli.running import Run
 
-Run = Callable[..., tuple[int, str, str]]
 COMMAND = [sys.executable, "-m", "monailabel.cli"]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Give a function that runs a command line and gives its status, output and errors."""
-
-    def ran(*words: object) -> tuple[int, str, str]:
-        return (main([str(word) for word in words]), *capsys.readouterr())
-
-    return ran
 
 
 @pytest.fixture
@@ -114,7 +103,7 @@ def test_history_of_a_label_is_a_table_of_versions(run: Run, folder: Path) -> No
     ]  # fmt: skip
     assert {row[6] for row in rows} == {"1, not the present"}
     run("restore", folder, "a", "--version", "1")
-    assert {row[6] for row in _rows(run("history", folder, "a", "--tag", "final")[1])} == {"1"}
+    assert {row[6] for row in _rows(run("history", folder, "a", "--tag", "final").out)} == {"1"}
 
 
 @pytest.mark.parametrize(
@@ -138,12 +127,12 @@ def test_columns_have_headings_on_a_terminal(folder: Path, words: list[str], hea
 def test_show_tells_where_a_label_was_made_for_another_version(run: Run, folder: Path) -> None:
     """An approval is not taken over in silence when the image comes with other bytes; equal ones are the same."""
     words = "made for\tversion 1 of the image, which is now version 2"
-    assert words in run("show", folder, "a")[1].splitlines()
-    found = json.loads(run("show", folder, "a", "--json")[1])
+    assert words in run("show", folder, "a").out.splitlines()
+    found = run("show", folder, "a", "--json").json
     label = found["labels"]["final"]
     assert (found["version"], label["version"], label["image_version"], label["for_present_image"]) == (2, 3, 1, False)
     run("restore", folder, "a", "--version", "1")
-    assert "made for" not in run("show", folder, "a")[1]
+    assert "made for" not in run("show", folder, "a").out
 
 
 @pytest.mark.parametrize("as_json", [False, True], ids=["tabs", "json"])
@@ -175,8 +164,8 @@ def test_following_ends_at_its_limit(run: Run, folder: Path) -> None:
 
 def test_status_tells_what_the_history_takes(run: Run, folder: Path) -> None:
     """The number of earlier versions and their bytes, for people and for programs."""
-    assert json.loads(run("status", folder, "--json")[1])["history"] == {"versions": 3, "bytes": 3 + 3 + 4}
-    assert "history\t3 earlier versions, 10 bytes" in run("status", folder)[1].splitlines()
+    assert run("status", folder, "--json").json["history"] == {"versions": 3, "bytes": 3 + 3 + 4}
+    assert "history\t3 earlier versions, 10 bytes" in run("status", folder).out.splitlines()
 
 
 # ---- pruning
@@ -185,14 +174,14 @@ def test_status_tells_what_the_history_takes(run: Run, folder: Path) -> None:
 def test_prune_lists_first_and_removes_what_it_lists(run: Run, folder: Path) -> None:
     """`--dry-run` removes nothing; with `--yes` exactly the same versions go, and the newest of each file stay."""
     words = ("prune", folder, "--keep", "1", "--json")
-    listed = json.loads(run(*words, "--dry-run")[1])
+    listed = run(*words, "--dry-run").json
     assert (listed["removed"], listed["bytes"]) == (False, 3)
     assert [(v["image"], v["tag"], v["version"]) for v in listed["versions"]] == [("a", "final", 1)]
-    assert json.loads(run("status", folder, "--json")[1])["history"]["versions"] == 3
-    gone = json.loads(run(*words, "--yes")[1])
+    assert run("status", folder, "--json").json["history"]["versions"] == 3
+    gone = run(*words, "--yes").json
     assert gone == {**listed, "removed": True}
-    assert json.loads(run("status", folder, "--json")[1])["history"]["versions"] == 2
-    assert [row[5] for row in _rows(run("history", folder, "a", "--tag", "final")[1])] == ["no", "yes", "current"]
+    assert run("status", folder, "--json").json["history"]["versions"] == 2
+    assert [row[5] for row in _rows(run("history", folder, "a", "--tag", "final").out)] == ["no", "yes", "current"]
 
 
 @pytest.mark.parametrize(
@@ -215,7 +204,7 @@ def test_prune_can_be_limited(run: Run, folder: Path, words: list[str], gone: in
     status, out, err = run("prune", folder, *words, "--yes")
     assert (status, len(_rows(out))) == (0, gone)
     assert err.startswith(f"removed {gone} earlier versions")
-    assert json.loads(run("status", folder, "--json")[1])["history"]["versions"] == 3 - gone
+    assert run("status", folder, "--json").json["history"]["versions"] == 3 - gone
 
 
 def test_nothing_is_pruned_unasked(run: Run, folder: Path) -> None:
@@ -223,7 +212,7 @@ def test_nothing_is_pruned_unasked(run: Run, folder: Path) -> None:
     status, _, err = run("prune", folder, "--keep", "0")
     assert status == 1
     assert "nothing was removed" in err and "--yes to remove 3 earlier versions, 10 bytes" in err
-    assert json.loads(run("status", folder, "--json")[1])["history"]["versions"] == 3
+    assert run("status", folder, "--json").json["history"]["versions"] == 3
 
 
 @pytest.mark.parametrize(("answer", "left"), [("y", 0), ("n", 3), ("", 3)], ids=["yes", "no", "nothing"])
@@ -233,7 +222,7 @@ def test_prune_asks_on_a_terminal(run: Run, folder: Path, answer: str, left: int
         assert "remove 3 earlier versions, 10 bytes for good" in terminal.read_until("[y/N]")
         terminal.type(answer)
         assert terminal.end() == (1 if left else 0)
-    assert json.loads(run("status", folder, "--json")[1])["history"]["versions"] == left
+    assert run("status", folder, "--json").json["history"]["versions"] == left
 
 
 # ---- purging
@@ -241,10 +230,10 @@ def test_prune_asks_on_a_terminal(run: Run, folder: Path, answer: str, left: int
 
 def test_purge_erases_an_image_for_good(run: Run, folder: Path) -> None:
     """With `--yes` its bytes, versions and infos go, and `restore` finds nothing; what happened is still told."""
-    assert run("remove", folder, "a", "--purge", "--yes")[1] == 'erased image "a"\n'
-    assert run("restore", folder, "a")[0] == 1
+    assert run("remove", folder, "a", "--purge", "--yes").out == 'erased image "a"\n'
+    assert run("restore", folder, "a").status == 1
     assert not [p for p in folder.rglob("*") if p.is_file() and re.search(rb"another scan|three", p.read_bytes())]
-    assert _rows(run("history", folder, "a")[1])[-1][3] == "purged"
+    assert _rows(run("history", folder, "a").out)[-1][3] == "purged"
 
 
 @pytest.mark.parametrize(("answer", "erased"), [("a", True), ("y", False), ("", False)])
@@ -254,4 +243,4 @@ def test_purge_has_the_id_typed_again(run: Run, folder: Path, answer: str, erase
         terminal.read_until("type a again to go on: ")
         terminal.type(answer)
         assert terminal.end() == (0 if erased else 1)
-    assert run("show", folder, "a")[0] == (1 if erased else 0)
+    assert run("show", folder, "a").status == (1 if erased else 0)

@@ -9,18 +9,18 @@ import signal
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
 
 from monailabel import __version__
-from monailabel.cli.__main__ import main
 from monailabel.datastore.local import LocalDatastore
 from monailabel.demo import free_port
+from tests.unit.cli.running import Run
 
 LOOKING = [
     ["status"],
@@ -44,34 +44,6 @@ CHANGING = [
     ["prune", "--keep", "1"],
     ["serve"],
 ]
-
-
-class Ran(NamedTuple):
-    """How a command line ended, and what it wrote."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """What it printed, read as JSON."""
-        return json.loads(self.out)
-
-
-Run = Callable[..., Ran]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Give a function that runs a command line and checks that it ends without a traceback."""
-
-    def ran(*words: object) -> Ran:
-        result = Ran(main([str(word) for word in words]), *capsys.readouterr())
-        assert "Traceback" not in result.err
-        return result
-
-    return ran
 
 
 @pytest.fixture
