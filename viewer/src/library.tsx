@@ -6,7 +6,6 @@ import { Columns } from "./columns";
 import { facets as askFacets, type Facets } from "./datastore";
 import { useDropping } from "./dropping";
 import { Line, Tile } from "./entry";
-import { follow } from "./feed";
 import { Filters, Search } from "./filters";
 import { columnsOf, Grid, LINES, TILES } from "./grid";
 import { Heading } from "./heading";
@@ -14,6 +13,7 @@ import { Icon } from "./icons";
 import { useKeys } from "./keys";
 import { listingOf, type Listing } from "./listing";
 import { useAsked, type Asked } from "./loading";
+import { useNews } from "./news";
 import { EVERYTHING, filtersIn, isFiltered, type Query } from "./query";
 import { addImages } from "./uploads";
 import { count, counted } from "./words";
@@ -170,19 +170,7 @@ const CALM = 1000; // ms between two looks at the counts while much happens
 
 function useFacets(): Asked<Facets> {
   const asked = useAsked(askFacets, []);
-  useEffect(() => {
-    let timer = 0;
-    const stop = follow(() => {
-      timer ||= window.setTimeout(() => {
-        timer = 0;
-        asked.again();
-      }, CALM);
-    });
-    return () => {
-      stop();
-      clearTimeout(timer);
-    };
-  }, []);
+  useNews(asked.again, CALM);
   return asked;
 }
 

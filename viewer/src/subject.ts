@@ -1,6 +1,5 @@
 // What is known of one case, kept current as others change it.
 
-import { useEffect, useRef } from "preact/hooks";
 import {
   events,
   header,
@@ -14,9 +13,10 @@ import {
   type Row,
   type Version,
 } from "./datastore";
-import { follow, ready } from "./feed";
+import { ready } from "./feed";
 import { listingOf } from "./listing";
 import { useAsked, type Asked } from "./loading";
+import { useNews } from "./news";
 import { type Query } from "./query";
 import { Refusal } from "./server";
 
@@ -38,7 +38,7 @@ export function useSubject(id: string, within: Query): Subject {
     info: useAsked(() => imageInfo(id), [id]),
     events: useAsked(async () => (await events(id, 1000)).events.reverse(), [id]),
   };
-  useNews(id, () => [row, subject.info, subject.events].forEach((asked) => asked.again()));
+  useNews(() => [row, subject.info, subject.events].forEach((asked) => asked.again()), PAUSE, id);
   return subject;
 }
 
@@ -52,28 +52,8 @@ export function useLabel(id: string, tag: string | null): LabelSubject {
     info: useAsked(() => (tag ? labelInfo(id, tag) : Promise.resolve({})), [id, tag]),
     versions: useAsked(() => (tag ? versions(id, tag).catch(none) : Promise.resolve([])), [id, tag]),
   };
-  useNews(id, () => [subject.info, subject.versions].forEach((asked) => asked.again()));
+  useNews(() => [subject.info, subject.versions].forEach((asked) => asked.again()), PAUSE, id);
   return subject;
-}
-
-// Have something done, once, after each burst of events about a case.
-function useNews(id: string, action: () => void): void {
-  const current = useRef(action);
-  current.current = action;
-  useEffect(() => {
-    let timer = 0;
-    const stop = follow((event) => {
-      if (event.image !== id || timer) return;
-      timer = window.setTimeout(() => {
-        timer = 0;
-        current.current();
-      }, PAUSE);
-    });
-    return () => {
-      stop();
-      clearTimeout(timer);
-    };
-  }, [id]);
 }
 
 function none(error: unknown): Version[] {
