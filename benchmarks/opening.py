@@ -13,8 +13,9 @@ from typing import Any
 from benchmarks import folders
 from benchmarks.operations import CHANGES, OPERATIONS, Bench, timed
 from benchmarks.results import Samples
+from tests.waiting import until
 
-PATIENCE = 9_000  # tenths of a second for the next file's checksum
+PATIENCE = 900.0  # seconds for the next file's checksum
 
 
 def opened(folder: str, **options: Any) -> tuple[Any, float]:
@@ -63,12 +64,11 @@ def _wait_for_checksums(store: Any) -> None:
 
 
 def _wait_for(opening: Callable[[], Any]) -> None:
-    for _ in range(PATIENCE):
+    def known() -> bool:
         with opening() as file:
-            if file.sha256 is not None:
-                return
-        time.sleep(0.1)
-    raise TimeoutError("the background pass over the checksums did not come to its end")
+            return file.sha256 is not None
+
+    until(known, within=PATIENCE, pause=0.1)
 
 
 def write_checksums(folder: str) -> None:

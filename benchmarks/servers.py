@@ -5,15 +5,15 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from benchmarks.children import command, settings
 from benchmarks.results import Who
+from tests.waiting import until
 
 PATIENCE = 120.0  # seconds for a server's start
 
@@ -84,16 +84,20 @@ def _told(child: "subprocess.Popen[bytes]") -> Iterator[int]:
 
 def await_answer(child: "subprocess.Popen[bytes]", port: int) -> None:
     """Return when a server accepts connections; raise NoServer with what it wrote if it does not."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline and child.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
+    with suppress(TimeoutError):
+        until(lambda: child.poll() is not None or _accepts(port), within=PATIENCE, pause=0.05)
+        if child.poll() is None:
             return
-        except OSError:
-            time.sleep(0.05)
     assert child.stderr is not None
     child.kill()
     raise NoServer(child.stderr.read().decode()[-2000:])
+
+
+def _accepts(port: int) -> bool:
+    with suppress(OSError):
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    return False
 
 
 def free_port() -> int:

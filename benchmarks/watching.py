@@ -1,12 +1,15 @@
 """Drops files into a folder that is watched: what it costs until all of them are listed."""
 
+import math
 import os
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.opening import close, opened
 from benchmarks.results import Samples
+from tests.waiting import until
 
 CPU, LISTED = "watching 1,000 new files: CPU", "watching 1,000 new files: until all are listed"
 _PATIENCE = 300.0  # seconds
@@ -23,10 +26,7 @@ def measure(folder: str, many: str) -> Samples:
     files = sorted(str(path) for path in Path(many).iterdir())
     used, begin = time.process_time(), time.perf_counter()
     subprocess.run(["cp", "-t", folder, *files], check=True)
-    while store.status()["total"] < before + len(files):
-        if time.perf_counter() - begin > _PATIENCE:
-            raise TimeoutError("the files were not all listed in time")
-        time.sleep(_POLL)
+    until(lambda: store.status()["total"] >= before + len(files), within=_PATIENCE, pause=_POLL)
     listed = time.perf_counter() - begin
     _wait_for_rest()
     result = {CPU: [time.process_time() - used], LISTED: [listed]}
@@ -38,9 +38,12 @@ def measure(folder: str, many: str) -> Samples:
 
 def _wait_for_rest() -> None:
     """Wait until the news have been worked off: some are told one by one when all files are listed already."""
-    begin = time.perf_counter()
-    while time.perf_counter() - begin < _AT_MOST:
-        used = time.process_time()
-        time.sleep(_REST)
-        if time.process_time() - used < _CALM:
-            return
+    used = -math.inf
+
+    def rests() -> bool:
+        nonlocal used
+        before, used = used, time.process_time()
+        return used - before < _CALM
+
+    with suppress(TimeoutError):
+        until(rests, within=_AT_MOST, pause=_REST)

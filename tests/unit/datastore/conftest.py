@@ -9,8 +9,6 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ import pytest
 from monailabel.datastore import stamps
 from monailabel.datastore.local import LocalDatastore
 from tests.unit.datastore.ageing import let_age
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -88,15 +87,8 @@ def note_stamps(
 
 @pytest.fixture
 def eventually() -> Callable[..., None]:
-    """Give a function that waits until a condition holds, and fails when it does not within the time."""
-
-    def wait(condition: Callable[[], object], within: float = 15.0) -> None:
-        deadline = time.monotonic() + within
-        while not condition():
-            assert time.monotonic() < deadline, f"not within {within} s"
-            threading.Event().wait(0.01)
-
-    return wait
+    """Give the function that waits until a condition holds, and fails when it does not within the time."""
+    return until
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import http.client
 import os
 import socket
 import threading
-from collections.abc import Callable
 from email.utils import formatdate
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 
 from monailabel.server.download import disposition
 from tests.unit.server.running import IMAGE, Server
+from tests.waiting import until
 
 ADDRESS = "/datastore/image?image=case_1"
 MIB = 2**20
@@ -188,7 +188,7 @@ def test_descriptors_do_not_leak(server: Server) -> None:
         server.ask("HEAD", ADDRESS)
         for lines in ("", "Range: bytes=1-\r\n"):
             _leave_in_the_middle(server, lines)
-    _until(lambda: _open_scans(server.folder) <= before)
+    until(lambda: _open_scans(server.folder) <= before, within=10)
 
 
 def _leave_in_the_middle(server: Server, lines: str) -> None:
@@ -203,12 +203,3 @@ def _open_scans(folder: Path) -> int:
     links = (f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd"))
     targets = [os.readlink(link) for link in links if os.path.islink(link)]
     return sum(target.startswith(str(folder)) and ".nii" in target for target in targets)
-
-
-def _until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    waiting = threading.Event()
-    for _ in range(int(seconds / 0.02)):
-        if condition():
-            return
-        waiting.wait(0.02)
-    assert condition()

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 
 from monailabel.datastore.local import LocalDatastore
 from tests.unit.server.running import Server
+from tests.waiting import until
 
 STREAM = "/datastore/events/stream"
 
@@ -79,13 +79,6 @@ class Follower:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "not within 20 s"
-        threading.Event().wait(0.01)
 
 
 def _update(server: Server, **info: object) -> None:
@@ -279,7 +272,7 @@ def test_clients_that_vanish_are_forgotten(server: Server, capfd: pytest.Capture
         follower = Follower(server, query)
         assert follower.status == 200
         follower.close()
-    _until(lambda: feed.followers == 0)
+    until(lambda: feed.followers == 0, within=20)
     with Follower(server) as follower:
         _update(server, n="after all that")
         assert follower.events(1)[0]["new"]["n"] == "after all that"
@@ -290,10 +283,10 @@ def test_the_number_of_followers_is_bounded(server: Server, monkeypatch: pytest.
     """503 for one too many, so that others can still be served; a place that is free again is given away."""
     monkeypatch.setattr("monailabel.server.events.MOST_FOLLOWERS", 2)
     with Follower(server), Follower(server):
-        _until(lambda: server.app.state.feed.followers == 2)
+        until(lambda: server.app.state.feed.followers == 2, within=20)
         refused = server.get(STREAM)
         assert (refused.status, set(refused.json)) == (503, {"detail"})
-    _until(lambda: server.app.state.feed.followers == 0)
+    until(lambda: server.app.state.feed.followers == 0, within=20)
     with Follower(server) as follower:
         assert follower.status == 200
 
@@ -323,7 +316,7 @@ def test_a_reading_that_fails_ends_no_stream(server: Server, monkeypatch: pytest
     with monkeypatch.context() as patched:
         patched.setattr(server.store, "events", fail)
         follower = Follower(server, after)
-        _until(lambda: server.app.state.feed.followers == 1)
+        until(lambda: server.app.state.feed.followers == 1, within=20)
         _update(server, n=1)
         assert failed.wait(20)
     with follower:

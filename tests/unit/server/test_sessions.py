@@ -3,7 +3,6 @@
 import io
 import os
 import tarfile
-import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from monailabel.interfaces.exception import InvalidInputException
 from monailabel.server.sessions import SessionNotFoundException, Sessions, plain_name
 from monailabel.server.unpacking import unpack
 from tests.unit.server.running import Server, form, read
+from tests.waiting import until
 
 
 def _zip(files: dict[str, bytes], kind: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -79,20 +79,11 @@ def test_a_series_of_many_files_needs_few_open_ones(server: Server) -> None:
         length = sum(map(len, parts)) + len(b"--frontier--\r\n")
         connection.sendall(f"{head}Content-Length: {length}\r\n\r\n".encode() + b"".join(parts))
         folder = server.sessions
-        _until(lambda: sum(1 for _ in folder.rglob("*.dcm")) > 1000)
+        until(lambda: sum(1 for _ in folder.rglob("*.dcm")) > 1000, within=10)
         assert len(os.listdir("/proc/self/fd")) < before + 20
         connection.sendall(b"--frontier--\r\n")
         info = read(connection, "PUT").json["session_info"]
     assert (Path(info["image"]) / "1499.dcm").read_bytes() == b"slice 1499"
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    waiting = threading.Event()
-    for _ in range(1000):
-        if condition():
-            return
-        waiting.wait(0.01)
-    assert condition()
 
 
 @pytest.mark.parametrize("mode", ["zip", "w", "w:gz", "w:xz", "w:bz2"])

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.unit.server.running import Server, form, read
+from tests.waiting import until
 
 MIB = 2**20
 
@@ -18,15 +19,6 @@ MIB = 2**20
 def _request(server: Server, address: str, kind: str, body: bytes, length: int | None = None) -> bytes:
     head = f"PUT {address} HTTP/1.1\r\nHost: {server.host}\r\nContent-Type: {kind}\r\n"
     return f"{head}Content-Length: {len(body) if length is None else length}\r\n\r\n".encode() + body
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    waiting = threading.Event()
-    for _ in range(500):
-        if condition():
-            return
-        waiting.wait(0.02)
-    assert condition()
 
 
 def test_the_bytes_arrive_as_they_were_sent(server: Server) -> None:
@@ -55,7 +47,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(server: Server) -> None:
     for cut in (0, 1, 30, start - 5, start, start + 10, start + MIB, len(body) - 20, len(body) - 5, len(body) - 3):
         with server.connect() as connection:
             connection.sendall(_request(server, "/datastore/image?image=cut", kind, body[:cut], len(body)))
-    _until(lambda: not server.staged())
+    until(lambda: not server.staged(), within=10)
     assert server.get("/datastore/image/info?image=cut").json == {}
     assert not list(server.folder.glob("cut*"))
 
