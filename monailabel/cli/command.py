@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from monailabel import __version__
-from monailabel.cli import backing_up, changing, checking, erasing, looking, printing, serving, telling
+from monailabel.cli import backing_up, changing, checking, erasing, listing, looking, printing, serving, telling
 
 PROGRAM = "monailabel-datastore"
 
@@ -36,7 +36,7 @@ def _program(
 app.command()(serving.serve)
 app.command()(serving.demo)
 app.command()(looking.status)
-app.command("list")(looking.list_images)
+app.command("list")(listing.list_images)
 app.command()(looking.show)
 app.command()(changing.add)
 app.command()(changing.label)

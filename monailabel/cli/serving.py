@@ -13,36 +13,47 @@ FIRST_PORT = 8000
 DEMO = Path("demo-datastore")
 
 
+Studies = Annotated[
+    Path,
+    typer.Argument(metavar="FOLDER", envvar="MONAI_LABEL_STUDIES", help="The datastore's folder.", show_default=False),
+]
+Host = Annotated[str | None, typer.Option(help="Where to listen; beyond this machine with --insecure only.")]
+Port = Annotated[int | None, typer.Option(min=0, max=65535, help="The port to listen on; 0: any.")]
+Extensions = Annotated[
+    str | None, typer.Option(metavar="GLOBS", help="The files to take in, such as '*.nii.gz,*.png'.")
+]
+RefuseChanges = Annotated[bool | None, typer.Option("--read-only", help="Refuse every change.")]
+AutoReload = Annotated[bool | None, typer.Option(help="Watch the folder for other programs' changes.")]
+FollowLinks = Annotated[
+    str | None,
+    typer.Option(metavar="WHEN", help="Follow links out of the folder: never, reading (if not given), writing."),
+]
+Origins = Annotated[
+    str | None, typer.Option(metavar="ORIGINS", help="Other sites whose pages may ask, separated by commas.")
+]
+SessionPath = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where sessions are kept.")]
+SessionExpiry = Annotated[int | None, typer.Option(metavar="SECONDS", help="How long they are kept.")]
+Hosts = Annotated[str | None, typer.Option(metavar="NAMES", help="Further names of this server, separated by commas.")]
+MaxUpload = Annotated[int | None, typer.Option(metavar="BYTES", help="The largest upload that is taken.")]
+Insecure = Annotated[bool | None, typer.Option("--insecure", help="Let every machine in that can connect.")]
+
+
 def serve(
-    folder: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FOLDER", envvar="MONAI_LABEL_STUDIES", help="The datastore's folder.", show_default=False
-        ),
-    ],
-    host: Annotated[str | None, typer.Option(help="Where to listen; beyond this machine with --insecure only.")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="The port to listen on; 0: any.")] = None,
-    extensions: Annotated[
-        str | None, typer.Option(metavar="GLOBS", help="The files to take in, such as '*.nii.gz,*.png'.")
-    ] = None,
-    read_only: Annotated[bool | None, typer.Option("--read-only", help="Refuse every change.")] = None,
-    auto_reload: Annotated[bool | None, typer.Option(help="Watch the folder for other programs' changes.")] = None,
-    follow_links: Annotated[
-        str | None,
-        typer.Option(metavar="WHEN", help="Follow links out of the folder: never, reading (if not given), writing."),
-    ] = None,
+    folder: Studies,
+    host: Host = None,
+    port: Port = None,
+    extensions: Extensions = None,
+    read_only: RefuseChanges = None,
+    auto_reload: AutoReload = None,
+    follow_links: FollowLinks = None,
     layout: Layout = None,
     recursive: Recursive = None,
-    cors_origins: Annotated[
-        str | None, typer.Option(metavar="ORIGINS", help="Other sites whose pages may ask, separated by commas.")
-    ] = None,
-    session_path: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where sessions are kept.")] = None,
-    session_expiry: Annotated[int | None, typer.Option(metavar="SECONDS", help="How long they are kept.")] = None,
-    allowed_hosts: Annotated[
-        str | None, typer.Option(metavar="NAMES", help="Further names of this server, separated by commas.")
-    ] = None,
-    max_upload: Annotated[int | None, typer.Option(metavar="BYTES", help="The largest upload that is taken.")] = None,
-    insecure: Annotated[bool | None, typer.Option("--insecure", help="Let every machine in that can connect.")] = None,
+    cors_origins: Origins = None,
+    session_path: SessionPath = None,
+    session_expiry: SessionExpiry = None,
+    allowed_hosts: Hosts = None,
+    max_upload: MaxUpload = None,
+    insecure: Insecure = None,
     create: Create = False,
 ) -> None:
     """Serve the folder over HTTP.
@@ -52,22 +63,14 @@ def serve(
     if extensions is not None and not options.words(extensions):
         raise typer.BadParameter("names no files; leave it out for the usual ones", param_hint="--extensions")
     given = {
-        "folder": str(folder),
-        "host": host,
-        "port": port,
+        "folder": str(folder), "host": host, "port": port, "read_only": read_only, "auto_reload": auto_reload,
         "extensions": None if extensions is None else tuple(map(_glob, options.words(extensions))),
-        "read_only": read_only,
-        "auto_reload": auto_reload,
-        "follow_links": follow_links,
-        "layout": layout,
-        "recursive": recursive,
+        "follow_links": follow_links, "layout": layout, "recursive": recursive,
         "cors_origins": None if cors_origins is None else options.words(cors_origins),
-        "session_path": None if session_path is None else str(session_path),
-        "session_expiry": session_expiry,
         "allowed_hosts": None if allowed_hosts is None else options.words(allowed_hosts),
-        "max_upload": max_upload,
-        "insecure": insecure,
-    }
+        "session_path": None if session_path is None else str(session_path), "session_expiry": session_expiry,
+        "max_upload": max_upload, "insecure": insecure,
+    }  # fmt: skip
     opening.found(folder, create)
     _serve(given, lambda url: printing.lines([f"{folder} is served at {url} (Ctrl-C stops it)"], at_once=True))
 
