@@ -14,8 +14,8 @@ from monailabel.catalog.connections import copy_catalog
 from monailabel.datastore.actor import Actor, acting
 from monailabel.datastore.gathering import Backup, Gathering, is_inside
 from monailabel.datastore.options import STATE
+from monailabel.datastore.progress import Progress
 from monailabel.datastore.rebuilding import CATALOG
-from monailabel.datastore.scan import Progress
 from monailabel.datastore.store import Store
 from monailabel.files.copying import copy_file
 from monailabel.files.locking import FolderLock

@@ -37,7 +37,7 @@ from monailabel.models import IMAGE, bounded, plain
 if TYPE_CHECKING:
     from monailabel.datastore.as_of import AsOf
     from monailabel.datastore.gathering import Backup
-    from monailabel.datastore.scan import Progress
+    from monailabel.datastore.progress import Progress
 
 Source = str | PathLike[str] | Staged
 """A file to take in: its path, or one that was staged."""

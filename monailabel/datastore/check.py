@@ -12,9 +12,9 @@ from monailabel.datastore.checking.finding import Finding
 from monailabel.datastore.head import HEAD, heads, noted
 from monailabel.datastore.local import LocalDatastore
 from monailabel.datastore.options import STATE
+from monailabel.datastore.progress import Progress
 from monailabel.datastore.rebuilding import CATALOG, behind, rebuild, words
 from monailabel.datastore.salvage import mend
-from monailabel.datastore.scan import Progress
 from monailabel.datastore.store import Store
 from monailabel.files.locking import FolderLock
 from monailabel.interfaces.exception import DamagedDatastoreException

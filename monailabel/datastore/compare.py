@@ -6,7 +6,8 @@ from itertools import islice
 from operator import itemgetter
 
 from monailabel.catalog.sqlite import SqliteCatalog
-from monailabel.models import State
+from monailabel.files.looks import Look
+from monailabel.models import Item, State
 
 CHUNK = 50_000  # entries that are compared at once
 
@@ -32,6 +33,22 @@ def compare(catalog: SqliteCatalog, tag: str, entries: Iterable[tuple[str, int]]
     if seen.count(1) < catalog.count_files(tag):
         _add_others(difference, catalog.files(tag), seen)
     return difference
+
+
+def compare_files(names: list[str], items: dict[str, Item], seen: dict[str, Look]) -> Difference:
+    """Compare single files, by name, with what the catalog knows of them; those of `names` may have other bytes."""
+    here = {n for n, i in items.items() if i.state is not State.REMOVED}
+    new = [
+        n for n, facts in seen.items()
+        if n not in items or items[n].inode != facts.inode or (n in names and not _is_as_known(items[n], facts))
+    ]  # fmt: skip
+    gone = [i.image_id for n, i in items.items() if i.state is State.PRESENT and n not in seen]
+    return Difference(new, {n: items[n].image_id for n in new if n in here}, gone)
+
+
+def _is_as_known(item: Item, seen: Look) -> bool:
+    """Tell whether a file is just as the catalog says, as after a change of our own."""
+    return item.state is State.PRESENT and seen == Look(item.size, item.mtime_ns, item.inode, item.link)
 
 
 def _chunks(entries: Iterable[tuple[str, int]]) -> Iterator[list[tuple[str, int]]]:

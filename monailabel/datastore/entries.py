@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -12,6 +12,7 @@ from monailabel.files import disk
 from monailabel.files.entering import is_inside
 from monailabel.files.folder import Folder
 from monailabel.files.layout import Sharded
+from monailabel.files.looks import Look, look_at_many
 
 _LARGE = 1 << 18  # bytes of a folder itself, of some thousand entries
 _WAIT_NS = 100_000_000
@@ -67,6 +68,23 @@ class Reading:
     def holds(self, key: str) -> bool:
         """Tell whether a folder's name in the catalog is that of this one, or of one below it."""
         return key == self.key or key.startswith(self.key + "/")
+
+    def is_as_before(self, stamps: Mapping[str, Stamp]) -> bool:
+        """Tell whether no folder that this is about has another time stamp than before."""
+        before = stamps.get(self.key)
+        if before is None or stamp_of(self.path) != before:
+            return False
+        if self.folder.layout is None:
+            return True
+        inner = (key for key in stamps if self.holds(key) and key != self.key)
+        return all(stamp_of(self.path + key[len(self.key) :]) == stamps[key] for key in inner)
+
+    def looks(self, names: list[str]) -> dict[str, Look | None]:
+        """Look at files that may be taken in, by name; None for one that somebody still writes."""
+        if self.folder.layout is None:
+            return look_at_many(self.path, names)
+        by_place = {self.place(name): name for name in names}
+        return {by_place[place]: look for place, look in look_at_many(self.path, list(by_place)).items()}
 
     def note(self, place: str, what: str) -> None:
         """Note what cannot be taken in."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from monailabel.catalog.connections import copy_catalog
 from monailabel.catalog.sqlite import SqliteCatalog
+from monailabel.datastore.progress import Progress
 from monailabel.files import disk
 from monailabel.files.locking import FolderLock
 from monailabel.files.sharing import open_shared
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from monailabel.catalog.search import SearchIndex
 
 T = TypeVar("T")
-Progress = Callable[[str, int, int | None], None]
 
 INDEX = "search.db"
 _BESIDE = ("-wal", "-shm", "-journal")

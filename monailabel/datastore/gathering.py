@@ -16,8 +16,8 @@ from monailabel.datastore.checking.rows import named
 from monailabel.datastore.edit import visible_name
 from monailabel.datastore.head import HeadFile
 from monailabel.datastore.options import STATE
+from monailabel.datastore.progress import Progress
 from monailabel.datastore.rebuilding import CATALOG, discard
-from monailabel.datastore.scan import Progress
 from monailabel.datastore.snapshot import Snapshot
 from monailabel.datastore.store import Store
 from monailabel.files.copying import copy_file, link_file

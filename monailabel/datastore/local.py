@@ -15,10 +15,10 @@ from monailabel.datastore.beyond import Beyond, IfMatch, Source, base_name, stru
 from monailabel.datastore.layouts import Wish
 from monailabel.datastore.objects import Objects, whole
 from monailabel.datastore.options import Options
+from monailabel.datastore.progress import Progress
 from monailabel.datastore.reading import open_newest
 from monailabel.datastore.readonly import ReadOnly
 from monailabel.datastore.remembering import text_of
-from monailabel.datastore.scan import Progress
 from monailabel.datastore.store import Store
 from monailabel.files.entering import FollowLinks, how_to_follow, open_regular
 from monailabel.files.layout import LayoutName

@@ -8,8 +8,8 @@ from monailabel import naming
 from monailabel.datastore import layouts
 from monailabel.datastore.finder import INDEX
 from monailabel.datastore.head import HEAD
+from monailabel.datastore.progress import Progress
 from monailabel.datastore.rebuilding import CATALOG, COPY
-from monailabel.datastore.scan import Progress
 from monailabel.files import disk
 from monailabel.files.entering import FollowLinks, is_inside
 from monailabel.files.folder import HISTORY, STAGING, Folder

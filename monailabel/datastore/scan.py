@@ -13,11 +13,12 @@ from monailabel.catalog.finding import Found
 from monailabel.catalog.sqlite import SqliteCatalog
 from monailabel.datastore.actor import UNKNOWN
 from monailabel.datastore.change import Changes
-from monailabel.datastore.compare import Difference, compare
+from monailabel.datastore.compare import compare, compare_files
 from monailabel.datastore.edit import Edit
 from monailabel.datastore.entries import Reading, Stamp, is_text, path_by_key, stamp_of, trusted
+from monailabel.datastore.progress import Progress
 from monailabel.files import disk
-from monailabel.files.looks import Look, look_at_many
+from monailabel.files.looks import Look
 from monailabel.interfaces.exception import InvalidInputException
 from monailabel.models import IMAGE, Item, State
 
@@ -27,7 +28,6 @@ _UNKNOWN_STAMP = (0, 0)  # of a folder that is to be looked at again, whatever i
 T = TypeVar("T")
 
 _Images = dict[str, tuple[bool, int]]  # by id: whether each is listed, and its version
-Progress = Callable[[str, int, int | None], None]
 
 
 @dataclass(slots=True)
@@ -95,7 +95,7 @@ class Scan:
             shown = [n for n in {*names, *items} if self._is_listed(n, tag)]
             seen = {n: facts for n in shown if (facts := self._look(tag, n))}
             reading = self._reading(tag, single=True)
-            reading.difference = _difference(names, items, seen)
+            reading.difference = compare_files(names, items, seen)
             if self._take_in(reading, since):
                 again.update(os.path.join(reading.path, reading.place(name)) for name in names)
             if reading.problems or (reading.difference.new and not tag and self._catalog.problems()):
@@ -169,7 +169,7 @@ class Scan:
     def _read(self, tag: str, stamps: Mapping[str, Stamp]) -> Reading | None:
         """Compare a folder's entries with the catalog; None if the folder did not change."""
         reading = self._reading(tag)
-        if _is_as_before(reading, stamps):
+        if reading.is_as_before(stamps):
             return None
         try:
             reading.difference = compare(self._catalog, tag, reading.entries())
@@ -251,7 +251,7 @@ class Scan:
                 reading.unfinished |= not all(judged)
         names, done = self._candidates(reading), 0
         for batch in _batches(names):
-            looks = _looks(reading, batch)  # before the lock is taken
+            looks = reading.looks(batch)  # before the lock is taken
             with self._changes.begin(UNKNOWN) as edit:
                 judged = self._came(looks, edit, reading, since)
                 reading.unfinished |= not all(judged)
@@ -353,36 +353,6 @@ def _place_in(folder: str, path: str) -> str | None:
     return path[len(start) :].replace(os.sep, "/") if path.startswith(start) else None
 
 
-def _is_as_before(reading: Reading, stamps: Mapping[str, Stamp]) -> bool:
-    """Tell whether no folder that a reading is about has another time stamp than before."""
-    before = stamps.get(reading.key)
-    if before is None or stamp_of(reading.path) != before:
-        return False
-    if reading.folder.layout is None:
-        return True
-    inner = (key for key in stamps if reading.holds(key) and key != reading.key)
-    return all(stamp_of(reading.path + key[len(reading.key) :]) == stamps[key] for key in inner)
-
-
-def _looks(reading: Reading, names: list[str]) -> dict[str, Look | None]:
-    """Look at files that may be taken in, by name."""
-    if reading.folder.layout is None:
-        return look_at_many(reading.path, names)
-    by_place = {reading.place(name): name for name in names}
-    return {by_place[place]: look for place, look in look_at_many(reading.path, list(by_place)).items()}
-
-
-def _difference(names: list[str], items: dict[str, Item], seen: dict[str, Look]) -> Difference:
-    """Compare single files with what the catalog knows of them."""
-    here = {n for n, i in items.items() if i.state is not State.REMOVED}
-    new = [
-        n for n, facts in seen.items()
-        if n not in items or items[n].inode != facts.inode or (n in names and not _is_as_known(items[n], facts))
-    ]  # fmt: skip
-    gone = [i.image_id for n, i in items.items() if i.state is State.PRESENT and n not in seen]
-    return Difference(new, {n: items[n].image_id for n in new if n in here}, gone)
-
-
 def _found(file: _File, images: _Images) -> Found:
     """Give the row of a new file; a label is listed where its image is."""
     listed, made_for = images.get(file.image_id, (True, None))
@@ -394,9 +364,3 @@ def _found(file: _File, images: _Images) -> Found:
 def _batches(files: list[T]) -> Iterator[list[T]]:
     for begin in range(0, len(files), BATCH):
         yield files[begin : begin + BATCH]
-
-
-def _is_as_known(item: Item, seen: Look | None) -> bool:
-    """Tell whether a file is just as the catalog says, as after a change of our own."""
-    known = Look(item.size, item.mtime_ns, item.inode, item.link)
-    return item.state is State.PRESENT and seen == known

@@ -6,7 +6,7 @@ from monailabel.catalog import chain
 from monailabel.catalog.sqlite import SqliteCatalog
 from monailabel.datastore.checking.finding import Finding
 from monailabel.datastore.head import Noted, contradiction, noted
-from monailabel.datastore.scan import Progress
+from monailabel.datastore.progress import Progress
 
 FROM_BACKUP = "what it was, a backup can tell; somebody changed the catalog past the datastore, or its disk failed"
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from monailabel.datastore.checking.finding import Finding
 from monailabel.datastore.edit import visible_name
-from monailabel.datastore.scan import Progress
+from monailabel.datastore.progress import Progress
 from monailabel.datastore.store import Store
 from monailabel.files.folder import digest
 from monailabel.files.looks import Look

@@ -9,7 +9,7 @@ from monailabel.datastore import strays
 from monailabel.datastore.actor import UNKNOWN
 from monailabel.datastore.checking.finding import Finding
 from monailabel.datastore.checking.rows import named
-from monailabel.datastore.scan import Progress
+from monailabel.datastore.progress import Progress
 from monailabel.datastore.store import Store
 from monailabel.files.folder import TOKEN, Folder, digest
 from monailabel.files.locking import lock

@@ -11,8 +11,8 @@ from monailabel.datastore.actor import UNKNOWN
 from monailabel.datastore.checking.events import FROM_BACKUP
 from monailabel.datastore.checking.finding import Finding
 from monailabel.datastore.history import ALL, plainly
+from monailabel.datastore.progress import Progress
 from monailabel.datastore.retelling import Told, told_of
-from monailabel.datastore.scan import Progress
 from monailabel.datastore.store import Store
 from monailabel.models import Item
 
