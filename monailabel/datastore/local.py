@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from monailabel.datastore.watch import Watch
     from monailabel.documents import DataModel, ImageLabelModel, LocalDatastoreModel
 
+Split = Callable[[str], tuple[str, str]]
+
 __all__ = ["DataModel", "ImageLabelModel", "LocalDatastore", "LocalDatastoreModel"]
 
 
@@ -87,31 +89,21 @@ class LocalDatastore(Beyond):
         """
         patterns, wish = naming.Extensions(extensions), Wish(layout, recursive)
         wish.check()
+        path, images_dir, labels_dir = os.fspath(datastore_path), os.fspath(images_dir), os.fspath(labels_dir)
+        state_dir = os.fspath(state_dir) if state_dir else None
         self._arguments: dict[str, Any] = {
-            "datastore_path": os.fspath(datastore_path),
-            "images_dir": os.fspath(images_dir),
-            "labels_dir": os.fspath(labels_dir),
-            "datastore_config": datastore_config,
-            "extensions": patterns.patterns,
-            "auto_reload": auto_reload,
-            "read_only": read_only,
-            "actor": actor,
-            "state_dir": os.fspath(state_dir) if state_dir else None,
-            "follow_links": follow_links,
-            "layout": layout,
-            "recursive": recursive,
-        }
-        self.path = os.path.realpath(os.fspath(datastore_path))
+            "datastore_path": path, "images_dir": images_dir, "labels_dir": labels_dir,
+            "datastore_config": datastore_config, "extensions": patterns.patterns, "auto_reload": auto_reload,
+            "read_only": read_only, "actor": actor, "state_dir": state_dir, "follow_links": follow_links,
+            "layout": layout, "recursive": recursive,
+        }  # fmt: skip
+        self.path = os.path.realpath(path)
         self.extensions = patterns
         self.read_only = read_only
         self._actor = actor
-        state = os.fspath(state_dir) if state_dir else None
-        # A bound method of ours would keep us alive for ever: the store has to work on without us until it is closed.
-        self_reference = weakref.WeakMethod(self._to_id)
         options = Options(
-            self.path, os.fspath(images_dir), os.fspath(labels_dir), datastore_config, patterns,
-            lambda name: (self_reference() or patterns.split)(name), state, how_to_follow(follow_links), progress,
-            wish,
+            self.path, images_dir, labels_dir, datastore_config, patterns, _while_alive(self._to_id, patterns.split),
+            state_dir, how_to_follow(follow_links), progress, wish,
         )  # fmt: skip
         self._looking = ReadOnly(options) if read_only else None
         self._writing = None if read_only else Store(options)
@@ -435,6 +427,15 @@ class LocalDatastore(Beyond):
         path = archive.write(self.archive(limit_cases))
         self._archives.append(path)
         return path
+
+
+def _while_alive(split: Split, otherwise: Split) -> Split:
+    """Give a function that calls a method of ours, and another one once we are gone.
+
+    The method itself would keep us alive for ever: the store has to work on without us until it is closed.
+    """
+    method = weakref.WeakMethod(split)
+    return lambda name: (method() or otherwise)(name)
 
 
 def _watched(store: Store) -> "Watch":
