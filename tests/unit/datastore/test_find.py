@@ -473,13 +473,15 @@ print(json.dumps(store.find_images().total))
 
 
 ASKING = """
+from contextlib import suppress
 store = LocalDatastore(sys.argv[1])
 for n in range(30):
     store.update_image_info(f"image_{n}", {sys.argv[2]: n})
     found = store.find_images(info={sys.argv[2]: n})
     assert [image["id"] for image in found.images] == [f"image_{n}"], found
     if n % 10 == 5:
-        os.unlink(os.path.join(sys.argv[1], ".monailabel", "search.db"))
+        with suppress(FileNotFoundError):  # another one has just deleted it
+            os.unlink(os.path.join(sys.argv[1], ".monailabel", "search.db"))
 print(json.dumps(store.find_images().total))
 """
 
