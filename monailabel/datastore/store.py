@@ -306,7 +306,7 @@ class Store:
                     last()
         finally:
             for folder in (self.images, self.labels):
-                folder.ready.close()
+                folder.close()
             self.finder.close()
             self.catalog.close()
             self.snapshot.close()

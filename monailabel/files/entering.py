@@ -104,6 +104,10 @@ class Entrances:
             self._entered[key] = found
         return found
 
+    def close(self) -> None:
+        """Let go of the folders, once nobody is inside."""
+        self._entered.clear()
+
 
 def _pinned(steps: list[str], follow: bool) -> int:
     flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)

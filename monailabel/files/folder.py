@@ -140,6 +140,11 @@ class Folder(Shown):
         """Enter a folder of our own, such as the staging: never through a link."""
         return self._entrances.enter(os.path.dirname(self.work), os.path.basename(self.work), *names)
 
+    def close(self) -> None:
+        """Remove what lay ready, and let go of the folders."""
+        self.ready.close()
+        self._entrances.close()
+
     # -- staging -------------------------------------------------------------------------------------------------------
 
     def begin(self) -> Begun:
