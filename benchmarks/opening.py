@@ -12,9 +12,11 @@ from typing import Any
 
 from benchmarks import folders
 from benchmarks.operations import CHANGES, OPERATIONS, Bench, timed
+from benchmarks.resting import rest
 from benchmarks.results import Samples
 from tests.waiting import until
 
+AT_MOST = 15.0  # seconds that are waited between two operations until the process rests
 PATIENCE = 900.0  # seconds for the next file's checksum
 
 
@@ -104,6 +106,8 @@ def _carry_out(bench: Bench, only: list[str] | None, result: Samples) -> None:
     try:
         for name, run in OPERATIONS.items():
             if not only or name in only or (name in CHANGES and CHANGES & set(only)):  # they build on each other
+                if name in CHANGES:
+                    rest(AT_MOST)  # what the one before left to the background is not this one's
                 result |= {name: measured} if (measured := run(bench)) else {}
     finally:
         close(bench.store)

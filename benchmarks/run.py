@@ -73,6 +73,7 @@ def _watch(place: Path, scope: Scope, results: Results) -> None:
 
 
 def slowest(place: Path, results: Results) -> None:
-    """Time once what takes MONAI Label minutes, and keep it to be quoted."""
-    Sizes(place, Plan((), (SLOWEST,), (), samples=1, rounds=1), results).run()
+    """Time once what takes MONAI Label minutes, opening and refreshing, and keep it to be quoted."""
+    plan = Plan((), (SLOWEST,), (), samples=1, rounds=1, only=["refresh, nothing new"], patience=7_200)
+    Sizes(place, plan, results).run()
     results.keep_quotes(SLOWEST)

@@ -24,6 +24,7 @@ class Plan:
     samples: int
     rounds: int
     only: list[str] | None = None
+    patience: float = 1_200  # seconds for one process
 
     def of(self, who: Who) -> tuple[int, ...]:
         """Give the sizes at which somebody is measured."""
@@ -68,7 +69,9 @@ class Sizes:
             if number == 0:
                 note(f"writing {size:,} images")
                 folders.make(folder, size)
-            first = ask(who, "opening:first", folder=str(folder), checksums=size <= CHECKSUMS)
+            first = ask(
+                who, "opening:first", folder=str(folder), checksums=size <= CHECKSUMS, seconds=self._plan.patience
+            )
         ours = who is Who.OURS
         if ours and number == 0:
             self.limits(size).mkdir(exist_ok=True)
@@ -76,7 +79,7 @@ class Sizes:
             self._results.add(Who.LIMIT, size, opening)
         later = ask(
             who, "opening:again", folder=str(folder), source=str(self._source), many=str(self._many), samples=samples,
-            only=self._plan.only, limits=str(self.limits(size)) if ours else None,
+            only=self._plan.only, limits=str(self.limits(size)) if ours else None, seconds=self._plan.patience,
         )  # fmt: skip
         beside = {name: later.pop(name) for name in (Limit.FILE.value, Limit.ROW.value) if name in later}
         self._results.add(Who.LIMIT, size, beside)

@@ -1,20 +1,18 @@
 """Drops files into a folder that is watched: what it costs until all of them are listed."""
 
-import math
 import os
 import subprocess
 import time
-from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.opening import close, opened
+from benchmarks.resting import rest
 from benchmarks.results import Samples
 from tests.waiting import until
 
 CPU, LISTED = "watching 1,000 new files: CPU", "watching 1,000 new files: until all are listed"
 _PATIENCE = 300.0  # seconds
 _POLL = 0.02
-_CALM, _REST = 0.01, 0.5  # less CPU than this in so many seconds is rest
 _AT_MOST = 60.0  # seconds that are waited for it: what a package spends later is not counted
 
 
@@ -28,22 +26,9 @@ def measure(folder: str, many: str) -> Samples:
     subprocess.run(["cp", "-t", folder, *files], check=True)
     until(lambda: store.status()["total"] >= before + len(files), within=_PATIENCE, pause=_POLL)
     listed = time.perf_counter() - begin
-    _wait_for_rest()
+    rest(_AT_MOST)  # some are told one by one when all files are listed already
     result = {CPU: [time.process_time() - used], LISTED: [listed]}
     close(store)
     for file in files:
         (place / os.path.basename(file)).unlink()
     return result
-
-
-def _wait_for_rest() -> None:
-    """Wait until the news have been worked off: some are told one by one when all files are listed already."""
-    used = -math.inf
-
-    def rests() -> bool:
-        nonlocal used
-        before, used = used, time.process_time()
-        return used - before < _CALM
-
-    with suppress(TimeoutError):
-        until(rests, within=_AT_MOST, pause=_REST)
