@@ -46,6 +46,7 @@ class Entered:
         self._steps = steps if len(steps) == 1 else steps[1:]  # each may have become a link, but for the base
         self._shown = steps[-1]
         self._look = os.stat if follow or len(steps) == 1 else os.lstat
+        self._is_doubtful = False
         self._fd: int | None = None
         if not _CAN_PIN:
             self._refuse_links()
@@ -61,8 +62,8 @@ class Entered:
             os.close(self._fd)
 
     def is_there(self) -> bool:
-        """Tell whether it would be entered again under its name, by no link that came meanwhile."""
-        if self._fd is None:
+        """Tell whether it would be entered again under its name, by no link that came meanwhile; after an error, no."""
+        if self._fd is None or self._is_doubtful:
             return False
         try:
             if not all(stat.S_ISDIR(self._look(step).st_mode) for step in self._steps[:-1]):
@@ -79,6 +80,7 @@ class Entered:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, OSError):
+            self._is_doubtful = True
             _tell(error, self._path, self._shown)
 
     def _refuse_links(self) -> None:
@@ -94,14 +96,18 @@ class Entrances:
         self._entered: dict[tuple[object, ...], Entered] = {}
 
     def enter(self, base: str, *names: str, follow: bool = False) -> Entered:
-        """Enter a folder as `entered` does; who is inside stays there, whoever enters next."""
+        """Enter a folder as `entered` does; who is inside stays there, whoever enters next.
+
+        Where one is no longer there all are entered anew: a disk that was taken away and came back looks the same, but
+        nothing moves between what was opened before and after.
+        """
         key = (follow, base, *names)
         found = self._entered.get(key)
-        if found is None or not found.is_there():
-            found = entered(base, *names, follow=follow)
-            if len(self._entered) >= _OPEN:
-                self._entered.clear()
-            self._entered[key] = found
+        if found is not None and found.is_there():
+            return found
+        if found is not None or len(self._entered) >= _OPEN:
+            self._entered.clear()
+        found = self._entered[key] = entered(base, *names, follow=follow)
         return found
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """Folders that are entered again and again: what stays, what is noticed, what is let go of."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -58,6 +59,7 @@ def test_a_folder_that_is_gone_is_missed(tmp_path: Path, inner: Path) -> None:
 
 def test_few_stay_open_and_none_when_closed(tmp_path: Path) -> None:
     """However many folders are entered, few stay open; closing lets go of them."""
+    gc.collect()  # what earlier tests left open
     before = len(os.listdir("/proc/self/fd"))
     entrances = Entrances()
     for number in range(100):
@@ -66,7 +68,7 @@ def test_few_stay_open_and_none_when_closed(tmp_path: Path) -> None:
             pass
     assert len(os.listdir("/proc/self/fd")) < before + 20
     entrances.close()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 def test_errors_name_what_people_know(tmp_path: Path, inner: Path) -> None:
