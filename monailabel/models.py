@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Any
@@ -110,9 +110,23 @@ def plain(info: Any, path: str = "info", *, lenient: bool = False) -> dict[str, 
     return _dict(info, path, lenient)
 
 
+def _encoder() -> Callable[[Any], str]:
+    """Give what writes JSON, made once: `json` makes its encoder, which CPython has in C, anew for each text."""
+    slow = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return slow.encode
+    pieces = make(None, slow.default, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, False)
+    return lambda value: "".join(pieces(value, 0))
+
+
+dump = _encoder()
+"""Writes JSON without spaces and in ASCII, so that its text can stand in any document."""
+
+
 def bounded(info: dict[str, Any]) -> dict[str, Any]:
     """Give back an info that is small enough to be kept; InvalidInputException for a larger one."""
-    _check_number(len(json.dumps(info)), "info", lenient=False)
+    _check_number(len(dump(info)), "info", lenient=False)
     return info
 
 

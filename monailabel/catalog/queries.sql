@@ -326,9 +326,9 @@ WHERE i.tag = :tag AND i.state = 0 AND i.image_id || i.ext = :name AND i.image_i
 SELECT image_id, tag, version FROM item WHERE id = :id;
 
 -- name: opening
--- What a change begins with: number and chain of the newest event, how many marks stand, and the sum of their numbers.
-SELECT e.seq, e.chain, m.count, m.total
-FROM (SELECT count(*) AS count, coalesce(sum(id), 0) AS total FROM mark) m
+-- What a change begins with: number and chain of the newest event, how many marks stand, and the newest one's number.
+SELECT e.seq, e.chain, m.count, m.newest
+FROM (SELECT (SELECT count(*) FROM mark) AS count, (SELECT max(id) FROM mark) AS newest) m
 LEFT JOIN (SELECT seq, chain FROM event ORDER BY seq DESC LIMIT 1) e;
 
 -- name: last_event

@@ -11,11 +11,10 @@ from typing import Any
 import apsw
 
 from monailabel.catalog.finding import Finding, Found
-from monailabel.models import Event, Item, Kept, Mark, State
+from monailabel.models import Event, Item, Kept, Mark, State, dump
 
 FIRST_CHAIN = bytes(32)
 _MARK = [field.name for field in dataclasses.fields(Mark)]
-_ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
 
 class Transaction:
@@ -27,7 +26,7 @@ class Transaction:
         seq, chain, *standing = self._get("opening")
         self._seq: int = seq or 0
         self._chain: bytes = chain or FIRST_CHAIN
-        self.standing = tuple(standing)  # how many marks stand, and the sum of their numbers
+        self.standing = tuple(standing)  # how many marks stand, and the number of the newest
         self._now = int(time.time() * 1000)
         self._orphans_called = False  # an image came, and labels may have waited for it
 
@@ -230,12 +229,7 @@ class Transaction:
 
 def seal(before: bytes, row: tuple[Any, ...], digest: bytes) -> bytes:
     """Give an event's link in the chain: a SHA-256 over the link before it, the event, and its content's digest."""
-    return hashlib.sha256(before + _ENCODER.encode(row).encode() + digest).digest()
-
-
-def dump(value: dict[str, Any]) -> str:
-    """Write JSON in ASCII, so that its text can stand in any document."""
-    return _ENCODER.encode(value)
+    return hashlib.sha256(before + dump(row).encode() + digest).digest()
 
 
 def handed_at(info: dict[str, Any]) -> int:

@@ -94,9 +94,13 @@ class Changes:
             then()
 
     def _is_in_order(self, transaction: Transaction) -> bool:
-        """Tell whether no marks stand but a few of our own, whose files we have put in their places."""
+        """Tell whether no marks stand but a few of our own, whose files we have put in their places.
+
+        Since our last change others can only have dropped marks and added newer ones.
+        """
         ours = self._published
-        return self._private or (len(ours) < STANDING and transaction.standing == (len(ours), sum(ours)))
+        as_we_left_it = transaction.standing == (len(ours), next(reversed(ours), None))
+        return self._private or (len(ours) < STANDING and as_we_left_it)
 
     def _standing(self) -> list[Mark]:
         """Give all marks that stand, and forget those of ours that somebody else has finished."""

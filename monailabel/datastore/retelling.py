@@ -7,14 +7,14 @@ from typing import Any
 from monailabel.catalog import rows as asking
 from monailabel.catalog.chain import flawed
 from monailabel.catalog.sqlite import SqliteCatalog
-from monailabel.catalog.transaction import dump, handed_at
+from monailabel.catalog.transaction import handed_at
 from monailabel.datastore.actor import UNKNOWN
 from monailabel.datastore.change import Changes
 from monailabel.datastore.edit import visible_name
 from monailabel.datastore.history import ALL, plainly
 from monailabel.files.folder import Folder, digest
 from monailabel.files.looks import Look
-from monailabel.models import IMAGE, State
+from monailabel.models import IMAGE, State, dump
 
 _BRING = ("added", "replaced", "restored", "found", "changed", "back", "expected")
 _BATCH = 1_000

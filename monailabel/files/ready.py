@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from io import FileIO
 
-COUNT = 16
+COUNT = 32
 
 Begun = tuple[str, FileIO]
 """The path of an empty file that nobody else may use, and the file, open and locked."""
