@@ -4,6 +4,11 @@
 -- All settings.
 SELECT name, value FROM setting;
 
+-- name: fill
+-- Fill pages, in a change that is taken back.
+WITH RECURSIVE filler (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM filler WHERE number < :rows)
+INSERT INTO setting (name, value) SELECT 'filler ' || number, hex(zeroblob(32768)) FROM filler;
+
 -- name: set_setting
 -- Write one setting.
 INSERT INTO setting (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value;

@@ -4,21 +4,22 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import apsw
 
 from monailabel.catalog.connections import Connections
 from monailabel.catalog.document import Pages
-from monailabel.catalog.transaction import FIRST_CHAIN, Transaction
+from monailabel.catalog.log import Log
+from monailabel.catalog.records import item_of
+from monailabel.catalog.transaction import FIRST_CHAIN
+from monailabel.catalog.writing import Immediate, Writing
 from monailabel.interfaces.exception import DamagedDatastoreException
 from monailabel.models import Item, Kept, Mark, State
 
 SCHEMA_VERSION = 2
-_LONG_LOG = 2_000  # pages
 _FAR = 1_000  # no schema will ever have that number
 _REMEMBERED = 8  # lists of all images, by tag and structures
 
@@ -37,7 +38,6 @@ def load_queries(file: str) -> dict[str, str]:
 
 
 QUERIES: Mapping[str, str] = load_queries("queries.sql")
-_read_json = json.JSONDecoder().raw_decode  # without looking for white space, of which our own has none
 _LISTED_INFO = QUERIES["listed_info"]  # what every path and info is looked up by
 
 
@@ -58,6 +58,7 @@ class SqliteCatalog:
         self.reading = self._connections.lend
         self.stamp = self._connections.stamp
         self.follow = self._connections.follow
+        self.log = Log(self._connections, QUERIES["fill"])
         self._memory: dict[tuple[Any, ...], tuple[tuple[int, int], list[str]]] = {}
         try:
             with self.reading() as connection:
@@ -81,15 +82,15 @@ class SqliteCatalog:
                 f"the catalog {self.path} has schema {found}, this version knows {SCHEMA_VERSION}: "
                 "update monailabel-datastore"
             )
-        with _immediate(connection):
+        with Immediate(connection):
             found = connection.pragma("user_version")  # another process may have been faster
             for step in schema_steps(found):
                 connection.execute(step).get
             connection.pragma("user_version", SCHEMA_VERSION)
 
-    def transaction(self) -> "_Writing":
+    def transaction(self) -> Writing:
         """Change rows: all of it is durable when the block ends, none of it if the block raises."""
-        return _Writing(self._connections)
+        return Writing(self._connections, QUERIES)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -242,13 +243,6 @@ class SqliteCatalog:
         """Give token, tag and SHA-256 (or `link`) of the kept bytes that are to be removed."""
         return self._all("doomed")
 
-    def empty_log(self) -> None:
-        """Bring what lies in the log into the database once it is long, beside readers and writers."""
-        with self.reading() as connection, suppress(apsw.BusyError, apsw.LockedError):
-            length, done = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
-            if length - done > _LONG_LOG:
-                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-
     def compact(self) -> None:
         """Rewrite the database without what was erased from it, and empty its log."""
         with self.reading() as connection:
@@ -325,59 +319,6 @@ class SqliteCatalog:
         return self._all("places", after=after, limit=limit)
 
 
-class _Writing:
-    """A transaction for the length of a block, in a connection that is lent for it."""
-
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
-        self._lent = connections.lend()
-
-    def __enter__(self) -> Transaction:
-        self._connections.follow()
-        connection = self._lent.__enter__()
-        try:
-            self._begun = _immediate(connection)
-            self._begun.__enter__()
-            return Transaction(connection, QUERIES)
-        except BaseException as error:
-            self.__exit__(type(error), error, error.__traceback__)
-            raise
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self._begun.__exit__(kind, error, trace)
-        except BaseException as failed:
-            self._lent.__exit__(type(failed), failed, failed.__traceback__)
-            raise
-        self._lent.__exit__(kind, error, trace)
-
-
-class _immediate:  # noqa: N801 - used as a statement
-    """Open a transaction that nobody else can write beside."""
-
-    def __init__(self, connection: apsw.Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE").get
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if error is None:
-                self._connection.execute("COMMIT").get
-        finally:
-            with suppress(apsw.Error):
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK").get
-
-
-_STATES = list(State)  # by number; to call an enumeration costs as much as the row
-
-
 def _within(events: Iterable[tuple[Any, ...]], most_bytes: int) -> list[tuple[Any, ...]]:
     """Read rows of events until their contents are larger than that together."""
     found: list[tuple[Any, ...]] = []
@@ -388,34 +329,6 @@ def _within(events: Iterable[tuple[Any, ...]], most_bytes: int) -> list[tuple[An
             break
         found.append(row)
     return found
-
-
-def item_of(row: tuple[Any, ...]) -> Item:
-    """Make an Item of a row of the query `item`."""
-    rowid, image_id, tag, ext, info, state, listed, version, inode, seq, mark, sha256, size, mtime_ns, link = row
-    try:
-        return Item(
-            rowid, image_id, tag, ext, json.loads(info), _STATES[state], bool(listed), version, sha256, size, mtime_ns,
-            inode, link, seq, mark,
-        )  # fmt: skip
-    except (ValueError, TypeError, IndexError) as error:
-        raise damaged_row(info) from error
-
-
-def recorded(text: str) -> Any:
-    """Read JSON that the catalog holds. Raises DamagedDatastoreException where its bytes were changed."""
-    try:
-        return _read_json(text)[0]
-    except ValueError as error:
-        raise damaged_row(text) from error
-
-
-def damaged_row(text: object) -> DamagedDatastoreException:
-    """Give the error that says what to do about a row whose bytes were changed."""
-    return DamagedDatastoreException(
-        f"a row of the catalog is damaged (it says {str(text)[:200]!r}); `monailabel-datastore check --repair` on its "
-        "folder sets the catalog aside and keeps all of it that can be read"
-    )
 
 
 def _strings(array: str) -> list[str]:

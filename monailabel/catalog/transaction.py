@@ -11,6 +11,7 @@ from typing import Any
 import apsw
 
 from monailabel.catalog.finding import Finding, Found
+from monailabel.catalog.records import item_of
 from monailabel.models import Event, Item, Kept, Mark, State, dump
 
 FIRST_CHAIN = bytes(32)
@@ -45,8 +46,6 @@ class Transaction:
 
     def item(self, image_id: str, tag: str) -> Item | None:
         """Give an item as it is inside this transaction."""
-        from monailabel.catalog.sqlite import item_of
-
         row = self._get("item", image_id=image_id, tag=tag)
         return item_of(row) if row else None
 

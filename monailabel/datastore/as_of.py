@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from monailabel.catalog.sqlite import SqliteCatalog, recorded
+from monailabel.catalog.records import recorded
+from monailabel.catalog.sqlite import SqliteCatalog
 from monailabel.datastore.change import Changes
 from monailabel.datastore.edit import visible_name
 from monailabel.datastore.snapshot import DESCRIPTION, NAME

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from monailabel import naming
-from monailabel.catalog.sqlite import recorded
+from monailabel.catalog.records import recorded
 from monailabel.datastore import archive, history
 from monailabel.datastore.beyond import Beyond, IfMatch, Source, base_name, structures_of
 from monailabel.datastore.layouts import Wish

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from monailabel.catalog.document import Pages
-from monailabel.catalog.sqlite import SqliteCatalog, damaged_row, recorded
+from monailabel.catalog.records import damaged_row, recorded
+from monailabel.catalog.sqlite import SqliteCatalog
 from monailabel.models import IMAGE
 
 if TYPE_CHECKING:

@@ -148,6 +148,7 @@ class Store:
         if self.images.ready.is_low or self.labels.ready.is_low:
             self.background.ask(self._make_ready)
         self.background.ask(self._note_head, _SETTLE_AFTER)
+        self.background.ask(self._tend_log, _SETTLE_AFTER)
         self.background.ask(self._copy_catalog, self.spare.pause)
         if self.snapshot.is_cheap():
             self.write_snapshot()
@@ -264,8 +265,12 @@ class Store:
     def _settle(self) -> float | None:
         self.changes.settle(UNKNOWN)
         self.stamps.settle()
-        self.catalog.empty_log()
         return _SETTLE_AFTER if self.stamps.is_watching else None
+
+    def _tend_log(self) -> float | None:
+        self.catalog.log.lengthen(self.lock)
+        self.catalog.log.empty(self.lock)
+        return None
 
     def _make_ready(self) -> float | None:
         for folder in (self.images, self.labels):
