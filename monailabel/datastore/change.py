@@ -82,7 +82,8 @@ class Changes:
                 yield edit
             for told in list(self.listeners):
                 told()
-            self.waiting.clear()
+            if self.waiting.is_set():
+                self.waiting.clear()
             if edit.marks:
                 self.before_publishing(edit.marks)
                 enter("publish")

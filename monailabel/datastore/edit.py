@@ -293,7 +293,8 @@ class Edit:
         Raises ConflictException. `is_ours` says that the place was the item's own before.
         """
         path, name = self.path(image_id, tag, ext), image_id + ext
-        if os.path.lexists(path) and not is_file(path):
+        is_taken = os.path.lexists(path)
+        if is_taken and not is_file(path):
             what = "a folder" if os.path.isdir(path) else "something that is no file"
             raise ConflictException(f"image id {image_id!r} refused: {what} has the name {name!r}; choose another id")
         if is_ours:
@@ -302,7 +303,7 @@ class Edit:
             raise ConflictException(f"tag {tag!r} refused: this disk takes it for {other!r}; choose another tag")
         if other := self._folder(tag).twin_of_folder(visible_name(image_id, tag, ext)):
             raise ConflictException(f"image id {image_id!r} refused: this disk has {other!r} for a folder in it")
-        if os.path.lexists(path):
+        if is_taken:
             self.check_namesake(image_id, tag, ext)
             if other := disk.twin(path):
                 raise ConflictException(

@@ -46,7 +46,7 @@ class Staged:
         self._file: FileIO | None
         begun = folder.ready.take()
         self._is_entered = begun is not None  # whether the entry that leads to it is durable
-        self.path, self._file = begun or folder.begin()
+        self.path, self._file = begun or next(folder.begin())
         self.token = os.path.basename(self.path)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -147,16 +147,17 @@ class Folder(Shown):
 
     # -- staging -------------------------------------------------------------------------------------------------------
 
-    def begin(self) -> Begun:
-        """Make an empty file in the staging, locked."""
-        while True:
-            token = self.token()
-            with self.own(STAGING) as staging:
+    def begin(self) -> Iterator[Begun]:
+        """Make empty files in the staging, locked, one after the other."""
+        with self.own(STAGING) as staging:
+            while True:
+                token = self.token()
                 file = FileIO(f"{staging}/{token}", "xb")
-            lock(file)
-            if os.fstat(file.fileno()).st_nlink:
-                return os.path.join(self.staging, token), file
-            file.close()  # swept as rubbish before we had locked it
+                lock(file)
+                if os.fstat(file.fileno()).st_nlink:
+                    yield f"{self.staging}/{token}", file
+                else:
+                    file.close()  # swept as rubbish before we had locked it
 
     def stage(self, name: str) -> Staged:
         """Begin a new file."""

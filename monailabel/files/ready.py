@@ -2,9 +2,10 @@
 
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from io import FileIO
+from itertools import islice
 
 COUNT = 32
 
@@ -15,8 +16,8 @@ Begun = tuple[str, FileIO]
 class Ready:
     """Files that were begun ahead, with durable entries. Threads may take them while one of them fills up."""
 
-    def __init__(self, begin: Callable[[], Begun], sync: Callable[[], None]) -> None:
-        """`begin` makes a file, `sync` makes the entries of all that were made durable."""
+    def __init__(self, begin: Callable[[], Iterator[Begun]], sync: Callable[[], None]) -> None:
+        """`begin` makes files, `sync` makes the entries of all that were made durable."""
         self._begin = begin
         self._sync = sync
         self._waiting: deque[Begun] = deque()
@@ -52,8 +53,7 @@ class Ready:
         """Begin as many files as are missing; where the disk takes none, a change that needs one says why."""
         new = self._begun = []
         try:
-            while len(self._waiting) + len(new) < COUNT:
-                new.append(self._begin())
+            new.extend(islice(self._begin(), max(0, COUNT - len(self._waiting))))  # an error leaves those before it
             self._sync()
         except OSError:
             for begun in new:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -103,13 +104,11 @@ def test_a_disk_that_takes_none_is_no_error(folder: Folder) -> None:
 @pytest.mark.parametrize("fails", ["the third file", "the sync"])
 def test_a_disk_that_takes_no_more_keeps_none(folder: Folder, fails: str) -> None:
     """Where not all of them can be made, and made durable, none is left behind, and none is used."""
-    left = [2 if fails == "the third file" else COUNT]
+    left = 2 if fails == "the third file" else COUNT
 
-    def begin() -> Begun:
-        left[0] -= 1
-        if left[0] < 0:
-            raise OSError(errno.ENOSPC, "no space left on device")
-        return folder.begin()
+    def begin() -> Iterator[Begun]:
+        yield from islice(folder.begin(), left)
+        raise OSError(errno.ENOSPC, "no space left on device")
 
     def sync() -> None:
         raise OSError(errno.EIO, "input/output error")
