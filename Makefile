@@ -15,7 +15,7 @@ NEEDS   := tests/compatibility/requirements.txt
 VIEWER  := $(shell find viewer -name node_modules -prune -o -type f -print) # the install builds it when it changed
 # The seconds that each part of the tests may take before it is ended: together the quarter of an hour that CI grants.
 # On a slow machine: make test UNIT= COMPAT= ENDURE= BROWSER=
-UNIT    ?= --session-timeout=240
+UNIT    ?= --session-timeout=270
 COMPAT  ?= --session-timeout=110
 ENDURE  ?= --session-timeout=330
 BROWSER ?= --session-timeout=220

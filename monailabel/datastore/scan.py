@@ -1,6 +1,7 @@
 """Taking in what other programs did to the folder: one pass over directory entries, none where nothing changed."""
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -23,6 +24,7 @@ from monailabel.interfaces.exception import InvalidInputException
 from monailabel.models import IMAGE, Item, State
 
 BATCH = 5_000  # files to a transaction, so that other writers get their turn
+_ENDS = re.compile(r"[\W_]")  # where an id may end in a label's file name: all but letters and digits
 _UNKNOWN_STAMP = (0, 0)  # of a folder that is to be looked at again, whatever its stamp is
 
 T = TypeVar("T")
@@ -207,13 +209,15 @@ class Scan:
         known = [name for name in ranked.pop() if name in reading.difference.known]  # by a program with other patterns
         return [name for names in (*ranked, known) for name in names]
 
-    def _whose(self, looks: dict[str, Look | None], images: _Images, reading: Reading) -> Iterator[_File]:
-        """Give those files that may be taken in, each with its image's id; of labels, `images` has them all."""
+    def _whose(
+        self, looks: dict[str, Look | None], starts: dict[str, list[str]], images: _Images, reading: Reading
+    ) -> Iterator[_File]:
+        """Give those files that may be taken in, each with its image's id; of labels, `images` has all `starts`."""
         known = reading.difference.known
         for name, seen in looks.items():
             image_id = known.get(name)
             if image_id is None and reading.tag:
-                image_id = next((start for start in self._starts(name) if start in images), None)
+                image_id = next((start for start in starts[name] if start in images), None)
                 if image_id is None:
                     reading.problems[reading.place(name)] = ("no image has the id that it begins with", True)
                     continue
@@ -224,13 +228,13 @@ class Scan:
 
     def _starts(self, name: str) -> list[str]:
         """Give the image ids that a label's file may belong to, the longest first."""
-        starts = [name[:n] for n in range(len(name) - 1, 0, -1) if not name[n].isalnum()]
+        starts = [name[: end.start()] for end in _ENDS.finditer(name, 1)][::-1]
         usual = self._to_id(name)[0]
         return starts if usual in starts else sorted([*starts, usual], key=len, reverse=True)
 
-    def _images_of(self, names: Iterable[str], edit: Edit) -> _Images:
-        """Give which images these labels may belong to: whether each is listed, and its version."""
-        rows = edit.rows.known(IMAGE, list({start for name in names for start in self._starts(name)}))
+    def _images_of(self, starts: Iterable[list[str]], edit: Edit) -> _Images:
+        """Give which images labels that begin so may belong to: whether each is listed, and its version."""
+        rows = edit.rows.known(IMAGE, list({start for of_one in starts for start in of_one}))
         return {id: (listed, version) for id, (_, state, listed, version) in rows.items() if state is not State.REMOVED}
 
     def _is_safe(self, reading: Reading, name: str, image_id: str) -> bool:
@@ -303,8 +307,9 @@ class Scan:
 
     def _came(self, looks: dict[str, Look | None], edit: Edit, reading: Reading, since: int) -> list[bool]:
         """Take in files; tell of each whether it could be judged. Those that have no row yet go in all at once."""
-        images = self._images_of(looks, edit) if reading.tag else {}
-        files = list(self._whose(looks, images, reading))
+        starts = {name: self._starts(name) for name in looks} if reading.tag else {}
+        images = self._images_of(starts.values(), edit) if reading.tag else {}
+        files = list(self._whose(looks, starts, images, reading))
         rows = edit.rows.known(reading.tag, [file.image_id for file in files])
         gone, judged, new = set(reading.difference.gone), [], []
         taken = reading.claimed.copy()

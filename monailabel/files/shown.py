@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Callable
 
@@ -10,6 +11,9 @@ from monailabel.files.entering import NO_FILE, Entered, Entrances, FollowLinks, 
 from monailabel.files.layout import Layout
 from monailabel.files.looks import Look, look
 from monailabel.interfaces.exception import ConflictException, InvalidInputException
+
+# A part that is empty or hidden, more than a tag and a file's name, and what ends a path for the system.
+_LEADS_ELSEWHERE = re.compile(r"(?:\A|/)(?:[./]|\Z)|/[^/]*/|\0")
 
 
 class Shown:
@@ -37,8 +41,7 @@ class Shown:
 
     def path(self, name: str) -> str:
         """Give the path of a visible name; InvalidInputException for one that leads elsewhere, or is hidden."""
-        parts = name.split("/")
-        if len(parts) > 2 or "\0" in name or any(part[:1] in ("", ".") for part in parts):
+        if _LEADS_ELSEWHERE.search(name):
             raise InvalidInputException(f"file name {name!r} refused: it leads out of the datastore's folder")
         return f"{self.root}/{self._laid_out(name)}"
 
