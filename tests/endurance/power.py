@@ -11,6 +11,8 @@ from pathlib import Path
 
 import apsw
 
+from monailabel.catalog import log as log_file
+from monailabel.catalog.connections import Connections
 from monailabel.datastore import history, snapshot
 from monailabel.datastore.check import check
 from monailabel.datastore.local import LocalDatastore
@@ -19,11 +21,12 @@ from tests.endurance.judging import MEMORY, Change, State, observed
 from tests.endurance.workers import apply
 
 PAGES = 12  # of the write-ahead log, until SQLite moves them into the database: early, so that it happens often
+CACHE = 24  # pages, so few that the log is filled ahead by little
 
 
 def live(home: str, log: str, scratch: str, changes: list[Change]) -> None:
     """Make changes in `home`/studies, recorded; "settle" waits until no mark stands, "open" closes and opens again."""
-    apsw.connection_hooks.append(lambda connection: connection.wal_autocheckpoint(PAGES))
+    _hasten()
     recorder = Recorder(home)
     store = LocalDatastore(f"{home}/studies")
     for change in changes:
@@ -39,6 +42,20 @@ def live(home: str, log: str, scratch: str, changes: list[Change]) -> None:
             recorder.note({"done": change})
     store.close()
     Path(log).write_bytes(pickle.dumps(recorder.log))
+
+
+def _hasten() -> None:
+    """Have the log emptied, and filled ahead, after a few changes."""
+    connect = Connections._connect
+    log_file._AHEAD = 1 << 16
+
+    def connected(connections: Connections) -> apsw.Connection:
+        connection = connect(connections)
+        connection.wal_autocheckpoint(PAGES)
+        connection.pragma("cache_size", CACHE)
+        return connection
+
+    Connections._connect = connected  # type: ignore[method-assign]
 
 
 def come_up(home: str, log: str, remains: str) -> None:
