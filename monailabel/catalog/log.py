@@ -11,6 +11,7 @@ from monailabel.catalog.connections import Connections
 _LONG = 2_000  # pages
 _AHEAD = 8 << 20  # bytes that the file has before they are needed
 _FILLER = 1 << 16  # bytes of a row that fills it
+_UNWRITTEN = 2 << 20  # bytes of pages that SQLite still has in memory when the last row is there
 _PLENTY = 1 << 30  # bytes free on the disk, with which that is nothing
 
 
@@ -48,7 +49,7 @@ class Log:
             with lock, self._connections.lend() as connection:
                 connection.execute("BEGIN IMMEDIATE").get
                 try:
-                    connection.execute(self._fill, {"rows": _AHEAD // _FILLER}).get
+                    connection.execute(self._fill, {"rows": (_AHEAD + _UNWRITTEN) // _FILLER}).get
                 finally:
                     if connection.in_transaction:
                         connection.execute("ROLLBACK").get

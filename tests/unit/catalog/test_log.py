@@ -37,13 +37,25 @@ def test_it_is_long_and_nothing_else_came(catalog: SqliteCatalog) -> None:
     with catalog.reading() as connection:
         pages, settings = connection.pragma("page_count"), catalog.settings()
     catalog.log.lengthen(threading.Lock())
-    assert length(catalog) > 4 << 20
+    assert length(catalog) > 8 << 20
     assert catalog.settings() == settings
     catalog.close()
     alone = apsw.Connection(catalog.path)
     assert alone.pragma("page_count") == pages
     assert alone.pragma("integrity_check") == "ok"
     alone.close()
+
+
+def test_one_process_does_it_for_all(catalog: SqliteCatalog) -> None:
+    """Whoever comes next finds the log long enough, and takes no lock for it."""
+    change(catalog, 1)
+    catalog.log.lengthen(threading.Lock())
+    taken = threading.Lock()
+    taken.acquire()
+    other = SqliteCatalog(catalog.path)
+    other.log.lengthen(taken)
+    other.close()
+    catalog.close()
 
 
 def test_changes_do_not_make_it_longer(catalog: SqliteCatalog) -> None:
