@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,7 +50,7 @@ def scratch(path: Path) -> Iterator[Path]:
     try:
         yield place
     finally:
-        shutil.rmtree(place)
+        subprocess.run(["rm", "-rf", place], check=True)  # millions of files: Python takes twice as long
 
 
 def image_ids(count: int) -> list[str]:
