@@ -10,8 +10,8 @@ accounted for, name by name, before a newer stamp is noted.
 import os
 import threading
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 from monailabel import naming
 from monailabel.catalog.sqlite import SqliteCatalog
@@ -52,6 +52,7 @@ class Stamps:
         self._unwatched: dict[str, Stamp] = {}  # sub-folders and their stamps, watched once we change something in them
         self._shown: dict[str, int | None] = {}  # what we showed: path and inode, None for what we took away
         self._doings = 0
+        self._under_way = 0
 
     @property
     def is_watching(self) -> bool:
@@ -67,6 +68,18 @@ class Stamps:
             if self._watched or self._unwatched:
                 for mark in marks:
                     self._note(mark)
+
+    @contextmanager
+    def doing(self) -> Iterator[None]:
+        """Watch the folders while something of ours is under way that takes its time, such as writing the document."""
+        with self._state:
+            self._under_way += 1
+        try:
+            self.begin()
+            yield
+        finally:
+            with self._state:
+                self._under_way -= 1
 
     def _note(self, mark: Mark) -> None:
         folder = self._changes.folder(mark.tag)
@@ -171,7 +184,7 @@ class Stamps:
     def _end(self, doings: int | None) -> None:
         """Stop watching, unless something of ours began meanwhile or some stamp is too young yet (None)."""
         with self._state:
-            if doings != self._doings and self._watched:
+            if (doings != self._doings or self._under_way) and self._watched:
                 return
             news, self._news = self._news, None
             self._watched.clear()

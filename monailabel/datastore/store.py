@@ -250,13 +250,13 @@ class Store:
 
     def write_snapshot(self, *, durable: bool = False) -> None:
         """Bring the document up to date, after taking in what others wrote into it."""
-        self.stamps.begin()  # it may lie among the images
         try:
-            for _ in range(5):
-                try:
-                    return self.snapshot.write(durable=durable)
-                except EditedElsewhere:
-                    self._take_in_document()
+            with self.stamps.doing():  # it may lie among the images
+                for _ in range(5):
+                    try:
+                        return self.snapshot.write(durable=durable)
+                    except EditedElsewhere:
+                        self._take_in_document()
         except Exception as error:  # noqa: BLE001 - the change is saved; the document is tried again after the next one
             logger.warning("%s cannot be written now: %s", self.snapshot.path, error)
 

@@ -49,6 +49,27 @@ def test_our_own_changes_make_no_folder_be_read(known: Open, folder: Path, sourc
     assert again.problems() == []
 
 
+def test_a_document_that_takes_its_time_makes_no_folder_be_read(
+    known: Open, folder: Path, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Earlier changes are settled while the document is written, whose entry moves the folder's stamp after that."""
+    store = known()
+    store.add_image("new", source("new.nii.gz", b"new"), {})
+    parts = store._store
+    write = parts.snapshot.write
+
+    def slowly(*, durable: bool = False) -> None:
+        parts.stamps.settle(last=True)
+        write(durable=durable)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(parts.snapshot, "write", slowly)
+        store.set_description("another")
+        parts.write_snapshot()
+    store.close()
+    assert folders_read(folder, lambda: known().close()) == []
+
+
 class Intruder:
     """Another program that does something when a change of ours, not one of the background, enters a step."""
 
