@@ -47,7 +47,7 @@ def live(home: str, log: str, scratch: str, changes: list[Change]) -> None:
 def _hasten() -> None:
     """Have the log emptied, and filled ahead, after a few changes."""
     connect = Connections._connect
-    log_file._AHEAD = 1 << 16
+    log_file._AHEAD, log_file._UNWRITTEN = 1 << 16, 0  # every write of it is one that may be lost or not
 
     def connected(connections: Connections) -> apsw.Connection:
         connection = connect(connections)
@@ -60,6 +60,7 @@ def _hasten() -> None:
 
 def come_up(home: str, log: str, remains: str) -> None:
     """Open and close what a power loss left, recorded."""
+    log_file._PLENTY = 1 << 60  # no disk has so much: the log is left as it is
     snapshot._boot = lambda: "the machine was started again"  # type: ignore[assignment]
     with same_inodes(rebuild(pickle.loads(Path(remains).read_bytes()), home)):
         recorder = Recorder(home)
