@@ -195,16 +195,16 @@ function useCursor(listing: Listing, columns: () => number, scroller: { current:
     return active?.closest(".entry") != null || (held.current && active === document.body);
   };
   const settle = () => {
-    if (held.current && inside()) focus(at); // its entry has come, or came anew, which takes the focus from it
+    if (held.current && inside()) focus(listing.cursor); // its entry has come, or came anew, which takes the focus from it
   };
   const move = (to: number) => {
     const next = Math.max(0, Math.min((listing.total ?? 1) - 1, to));
     held.current = true;
-    focus(next); // at once where possible: the next key may come quickly
-    listing.cursor = next;
+    listing.cursor = next; // what the next key, which may come before this is drawn, goes on from
+    focus(next);
     setAt(next);
   };
-  const by = (count: number) => move(inside() ? at + count : at); // the first key only comes in
+  const by = (count: number) => move(listing.cursor + (inside() ? count : 0)); // the first key only comes in
   const lines = () => Math.max(1, Math.floor((scroller.current?.clientHeight ?? 0) / (columns() > 1 ? 280 : 56)) - 1);
   const keys = {
     ArrowRight: () => by(1),
@@ -215,7 +215,7 @@ function useCursor(listing: Listing, columns: () => number, scroller: { current:
     PageUp: () => by(-columns() * lines()),
     Home: () => move(0),
     End: () => move(Infinity),
-    Enter: () => scroller.current?.querySelector<HTMLElement>(`.entry[aria-posinset="${at + 1}"] a`)?.click(),
+    Enter: () => scroller.current?.querySelector<HTMLElement>(`.entry[aria-posinset="${listing.cursor + 1}"] a`)?.click(),
   };
   return { at, keys, settle };
 }
