@@ -15,10 +15,10 @@ NEEDS   := tests/compatibility/requirements.txt
 VIEWER  := $(shell find viewer -name node_modules -prune -o -type f -print) # the install builds it when it changed
 # The seconds that each part of the tests may take before it is ended: together the quarter of an hour that CI grants.
 # On a slow machine: make test UNIT= COMPAT= ENDURE= BROWSER=
-UNIT    ?= --session-timeout=270
+UNIT    ?= --session-timeout=250
 COMPAT  ?= --session-timeout=110
-ENDURE  ?= --session-timeout=330
-BROWSER ?= --session-timeout=220
+ENDURE  ?= --session-timeout=310
+BROWSER ?= --session-timeout=230
 ROUNDS  ?= 1000
 
 .DEFAULT_GOAL := help
