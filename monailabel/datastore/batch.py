@@ -8,8 +8,8 @@ from typing import Any
 from monailabel.datastore.actor import Actor
 from monailabel.datastore.change import enter
 from monailabel.datastore.store import Store
-from monailabel.files.folder import Staged
 from monailabel.files.sharing import sync_disk
+from monailabel.files.staged import Staged
 from monailabel.interfaces.exception import MONAILabelException
 
 FILES = 250  # to a change, so that other writers get their turn and no process runs out of descriptors

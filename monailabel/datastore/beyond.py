@@ -20,10 +20,11 @@ from monailabel.datastore.erasing import SHOWN, prunable
 from monailabel.datastore.finding import Finding
 from monailabel.datastore.pictures import Pictures
 from monailabel.datastore.remembering import text_of
-from monailabel.files.folder import Staged, digest
+from monailabel.files.folder import digest
 from monailabel.files.layout import NESTED
 from monailabel.files.looks import look
 from monailabel.files.sharing import sync_file
+from monailabel.files.staged import Staged
 from monailabel.interfaces.datastore import DefaultLabelTag
 from monailabel.interfaces.exception import (
     ConflictException,

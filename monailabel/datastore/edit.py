@@ -9,8 +9,9 @@ from monailabel.catalog.transaction import Transaction
 from monailabel.datastore.actor import UNKNOWN, Actor
 from monailabel.files import disk
 from monailabel.files.entering import is_file
-from monailabel.files.folder import Folder, Staged
+from monailabel.files.folder import Folder
 from monailabel.files.looks import Look
+from monailabel.files.staged import Staged
 from monailabel.interfaces.exception import ConflictException, ImageNotFoundException, LabelNotFoundException
 from monailabel.models import IMAGE, Event, Item, Kept, Mark, State
 

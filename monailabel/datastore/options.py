@@ -12,8 +12,9 @@ from monailabel.datastore.progress import Progress
 from monailabel.datastore.rebuilding import CATALOG, COPY
 from monailabel.files import disk
 from monailabel.files.entering import FollowLinks, is_inside
-from monailabel.files.folder import HISTORY, STAGING, Folder
+from monailabel.files.folder import HISTORY, Folder
 from monailabel.files.sharing import make_folder, refuse_other
+from monailabel.files.staged import STAGING
 from monailabel.interfaces.exception import InvalidInputException
 
 LOCK = "lock"  # the writer's

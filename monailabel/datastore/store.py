@@ -7,7 +7,6 @@ import shutil
 import time
 import weakref
 from contextlib import AbstractContextManager, ExitStack, closing, suppress
-from typing import TYPE_CHECKING
 
 from monailabel import naming
 from monailabel.catalog.chain import backups
@@ -33,9 +32,6 @@ from monailabel.files.locking import FolderLock
 from monailabel.files.sharing import make_folder
 from monailabel.interfaces.datastore import DefaultLabelTag
 from monailabel.interfaces.exception import DamagedDatastoreException, InvalidInputException
-
-if TYPE_CHECKING:
-    pass
 
 logger = logging.getLogger(__name__)
 

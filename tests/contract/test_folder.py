@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from monailabel.files import renaming
-from monailabel.files.folder import Folder, Staged
+from monailabel.files.folder import Folder
 from monailabel.files.layout import FLAT, NESTED, SHARDED, layout_of
+from monailabel.files.staged import Staged
 from monailabel.interfaces.exception import InvalidInputException
 
 NAMES = {FLAT: "a.nii", SHARDED: "final/a.nii", NESTED: "ward~1bed~02~1a.nii"}
