@@ -176,9 +176,8 @@ function useFacets(): Asked<Facets> {
 
 // The case that the keyboard is at, and the keys that move it.
 function useCursor(listing: Listing, columns: () => number, scroller: { current: HTMLElement | null }) {
-  const [at, setAt] = useState(listing.cursor);
+  const [, redraw] = useState(0);
   const held = useRef(false); // the keyboard is in the list, though its entry may not be in the page
-  useEffect(() => setAt(listing.cursor), [listing]);
   useEffect(() => {
     const leave = () => {
       held.current = false;
@@ -202,7 +201,7 @@ function useCursor(listing: Listing, columns: () => number, scroller: { current:
     held.current = true;
     listing.cursor = next; // what the next key, which may come before this is drawn, goes on from
     focus(next);
-    setAt(next);
+    redraw((n) => n + 1);
   };
   const by = (count: number) => move(listing.cursor + (inside() ? count : 0)); // the first key only comes in
   const lines = () => Math.max(1, Math.floor((scroller.current?.clientHeight ?? 0) / (columns() > 1 ? 280 : 56)) - 1);
@@ -217,5 +216,5 @@ function useCursor(listing: Listing, columns: () => number, scroller: { current:
     End: () => move(Infinity),
     Enter: () => scroller.current?.querySelector<HTMLElement>(`.entry[aria-posinset="${listing.cursor + 1}"] a`)?.click(),
   };
-  return { at, keys, settle };
+  return { at: listing.cursor, keys, settle };
 }
