@@ -14,6 +14,7 @@ from monailabel.catalog.sqlite import SqliteCatalog
 from monailabel.datastore import layouts
 from monailabel.datastore.actor import UNKNOWN, Actor
 from monailabel.datastore.background import Background
+from monailabel.datastore.calm import Calm
 from monailabel.datastore.change import Changes
 from monailabel.datastore.checksums import Checksums
 from monailabel.datastore.edit import Edit, visible_name
@@ -87,6 +88,7 @@ class Store:
         self.scan = Scan(self.catalog, self.changes, options.extensions, options.to_id, own, options.progress)
         self.stamps = Stamps(self.catalog, self.changes, self.scan, own)
         self.changes.before_publishing = self.stamps.begin
+        self.calm = Calm(self.catalog, document, self.images, self.labels)
         self.erasing = Erasing(self.catalog, self.changes, self.state)
         self.checksums = Checksums(self.catalog, self.changes, os.path.join(self.state, "reading.lock"))
         source = os.path.join(options.own_folder(), INDEX) if self.private else None
@@ -193,11 +195,19 @@ class Store:
 
     def refresh(self) -> bool:
         """Take in what other programs did; tell whether something could not be judged yet."""
+        self.catalog.follow()
+        if self.calm.lasts():
+            return False
+        moment = self.calm.now()
         self.follow_layout()
         self.changes.settle(UNKNOWN)
         self._take_in_document()
         unfinished = self.scan.run(self.stamps.settle())
         self._after_news()
+        if unfinished or self.stamps.is_watching or self.catalog.marks() or self._is_to_be_written():
+            self.calm.end()
+        else:
+            self.calm.note(moment)
         return unfinished
 
     def take_in(self, paths: set[str]) -> set[str]:
@@ -214,10 +224,13 @@ class Store:
     def _after_news(self) -> None:
         if self.private:
             return
-        if self.snapshot.is_stale():
+        if self._is_to_be_written():
             self._follow()
         if self.checksums.wanted():
             self.background.ask(self._read_checksums)
+
+    def _is_to_be_written(self) -> bool:
+        return not self.private and self.snapshot.is_stale()
 
     def checksum(self, image_id: str, tag: str) -> str | None:
         """Read a visible file's checksum and keep it; None if the file is not the one that the catalog speaks of."""
