@@ -8,7 +8,6 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from enum import Enum
-from functools import lru_cache
 
 from monailabel.interfaces.exception import InvalidInputException
 
@@ -26,6 +25,7 @@ _WINDOWS_DEVICES = frozenset(
     + [f"{port}{n}" for port in ("com", "lpt") for n in "123456789¹²³"]
 )
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # Unicode's categories Cc, Zl, Zp and Cs
+_USUAL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}\Z")  # what most ids and tags are, and nothing is wrong with
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]*[A-Za-z][A-Za-z0-9]*$")
 
 
@@ -82,6 +82,8 @@ def folded(name: str) -> str:
 
 
 def _checked(kind: str, value: object) -> str:
+    if type(value) is str and _USUAL.match(value):
+        return value
     text = value.value if isinstance(value, Enum) else value
     if not isinstance(text, str):
         raise InvalidInputException(f"{kind} {value!r} refused: it is {type(value).__name__}, not text")
@@ -125,16 +127,14 @@ class Extensions:
         for pattern in self.patterns:
             if not isinstance(pattern, str) or not pattern or "/" in pattern or "\0" in pattern:
                 raise InvalidInputException(f"extension pattern {pattern!r} refused: use a glob such as '*.nii.gz'")
-        self._match = re.compile(
-            "|".join(f"(?:{fnmatch.translate(p)})" for p in self.patterns) or r"(?!)", re.IGNORECASE
-        ).match
+        self._matches = [re.compile(fnmatch.translate(pattern), re.IGNORECASE).match for pattern in self.patterns]
         tails = [re.split(r"[*?\]]", p)[-1] for p in self.patterns]
         self._tails = frozenset(t.lower() for t in (*tails, *COMPOUND) if t)
         self._lengths = sorted({len(t) for t in self._tails}, reverse=True)
 
     def take(self, name: str) -> bool:
         """Tell whether a scan takes in a file of this name."""
-        return not is_hidden(name) and self._match(name) is not None
+        return not is_hidden(name) and self.rank(name) < len(self.patterns)
 
     def split(self, name: str) -> tuple[str, str]:
         """Split a file's name into id and extension: only the end is cut, and the longest extension wins.
@@ -153,9 +153,7 @@ class Extensions:
 
     def rank(self, name: str) -> int:
         """Give the place of the first pattern that a name matches: of two files for one id, the lower wins."""
-        return next((n for n, p in enumerate(self.patterns) if _pattern(p).match(name)), len(self.patterns))
-
-
-@lru_cache(maxsize=256)
-def _pattern(glob: str) -> re.Pattern[str]:
-    return re.compile(fnmatch.translate(glob), re.IGNORECASE)
+        for place, match in enumerate(self._matches):
+            if match(name):
+                return place
+        return len(self.patterns)

@@ -5,15 +5,14 @@ import json.encoder
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import apsw
 
 _quoted = json.encoder.encode_basestring_ascii  # a text as our JSON has it
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A file that has no row yet."""
 
     image_id: str

@@ -102,7 +102,7 @@ class LocalDatastore(Beyond):
         self.read_only = read_only
         self._actor = actor
         options = Options(
-            self.path, images_dir, labels_dir, datastore_config, patterns, _while_alive(self._to_id, patterns.split),
+            self.path, images_dir, labels_dir, datastore_config, patterns, self._splitter(),
             state_dir, how_to_follow(follow_links), progress, wish,
         )  # fmt: skip
         self._looking = ReadOnly(options) if read_only else None
@@ -162,6 +162,13 @@ class LocalDatastore(Beyond):
     def _to_id(self, file: str) -> tuple[str, str]:
         """Split a file's name into id and extension; subclasses may have rules of their own."""
         return self.extensions.split(file)
+
+    def _splitter(self) -> "Split":
+        """Give `_to_id` for the store, which has to work on without us until it is closed: no method keeps us alive."""
+        if type(self)._to_id is LocalDatastore._to_id:
+            return self.extensions.split
+        method, otherwise = weakref.WeakMethod(self._to_id), self.extensions.split
+        return lambda name: (method() or otherwise)(name)
 
     def _filename(self, id: str, ext: str) -> str:
         """Give a file's name for an id and extension."""
@@ -427,15 +434,6 @@ class LocalDatastore(Beyond):
         path = archive.write(self.archive(limit_cases))
         self._archives.append(path)
         return path
-
-
-def _while_alive(split: Split, otherwise: Split) -> Split:
-    """Give a function that calls a method of ours, and another one once we are gone.
-
-    The method itself would keep us alive for ever: the store has to work on without us until it is closed.
-    """
-    method = weakref.WeakMethod(split)
-    return lambda name: (method() or otherwise)(name)
 
 
 def _watched(store: Store) -> "Watch":

@@ -5,9 +5,8 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from monailabel import naming
 from monailabel.catalog.finding import Found
@@ -32,18 +31,13 @@ T = TypeVar("T")
 _Images = dict[str, tuple[bool, int]]  # by id: whether each is listed, and its version
 
 
-@dataclass(slots=True)
-class _File:
+class _File(NamedTuple):
     """A file that is new in its folder, or other than the catalog knows it."""
 
     name: str
     image_id: str
+    ext: str  # what follows the id
     seen: Look | None  # None: somebody still writes it
-
-    @property
-    def ext(self) -> str:
-        """What follows the id."""
-        return self.name[len(self.image_id) :]
 
 
 class Scan:
@@ -224,7 +218,7 @@ class Scan:
             elif image_id is None:
                 image_id = self._to_id(name)[0]
             if name in known or self._is_safe(reading, name, image_id):
-                yield _File(name, image_id, seen)
+                yield _File(name, image_id, name[len(image_id) :], seen)
 
     def _starts(self, name: str) -> list[str]:
         """Give the image ids that a label's file may belong to, the longest first."""

@@ -5,7 +5,7 @@ import os
 import signal
 import stat
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 try:
     import fcntl
@@ -13,12 +13,12 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 _SETTLED_NS = 2_000_000_000  # what has not changed for so long need not be waited for between two looks
+_HAS_LEASES = hasattr(fcntl, "F_SETLEASE")
 _BETWEEN_LOOKS = 0.1  # seconds
 _PLAIN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """The figures by which a file is known again: bytes, nanoseconds since 1970, inode, and a link's target."""
 
     size: int | None
@@ -115,7 +115,7 @@ def _lease(path: str) -> bool | None:
 
 def _granted(fd: int) -> bool | None:
     """Tell whether a read lease is granted on an open file; None where there are no leases."""
-    if fcntl is None or not hasattr(fcntl, "F_SETLEASE"):
+    if not _HAS_LEASES:
         return None
     try:
         # Who opens the file for writing meanwhile waits the microseconds until we close it, and we are told by a
