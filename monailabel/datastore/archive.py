@@ -3,12 +3,14 @@
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from monailabel.interfaces.exception import ConflictException
 
+AT_ONCE = 32  # pieces that are written to a file while the next are read
 PIECE = 64 * 1024  # bytes that are read at once, and held for each client that reads slowly
 
 
@@ -59,15 +61,29 @@ def pick(cases: list[dict[str, Any]], limit: int | None) -> list[dict[str, Any]]
 
 def write(archive: Archive) -> str:
     """Write an archive to a temporary file, readable for its owner alone, and give its path."""
+    from concurrent.futures import Future, ThreadPoolExecutor  # as above
+
     fd, path = tempfile.mkstemp(prefix="monailabel-", suffix=".zip")
     try:
-        with os.fdopen(fd, "wb") as file:
-            for chunk in archive:
-                file.write(chunk)
+        with os.fdopen(fd, "wb") as file, ThreadPoolExecutor(1) as pool:
+            written: Future[None] | None = None  # what reads and sums does not wait for the disk
+            for chunks in _together(archive, AT_ONCE):
+                if written is not None:
+                    written.result()
+                written = pool.submit(file.writelines, chunks)
+            if written is not None:
+                written.result()
     except BaseException:
         remove(path)
         raise
     return path
+
+
+def _together(chunks: Iterable[bytes], count: int) -> Iterator[list[bytes]]:
+    """Give so many chunks at once."""
+    chunks = iter(chunks)
+    while some := list(islice(chunks, count)):
+        yield some
 
 
 def remove(path: str) -> None:
