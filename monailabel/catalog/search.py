@@ -18,6 +18,7 @@ from monailabel.catalog.batch import SEARCH, Batch
 from monailabel.catalog.case import EVERY, Case, Row, case_of
 from monailabel.catalog.connections import Connections
 from monailabel.catalog.sqlite import QUERIES, SqliteCatalog
+from monailabel.catalog.transaction import FIRST_CHAIN
 from monailabel.interfaces.exception import DamagedDatastoreException
 
 SCHEMA_VERSION = 1
@@ -99,14 +100,14 @@ class SearchIndex:
 
         Raises OSError (EAGAIN) where another process holds the index for a minute and it was never complete.
         """
-        if self._seen()[:2] == catalog.newest():
+        if self._seen()[:2] == catalog.head():
             return
         with self._following:
             try:
                 began = self._seen()[0]
                 while (at := self._step(catalog)) is not None:
                     if progress is not None:
-                        progress("indexing", at - began, catalog.newest()[0] - began)
+                        progress("indexing", at - began, catalog.last_event() - began)
             except OSError as error:
                 if not isinstance(error.__cause__, apsw.BusyError):
                     raise
@@ -256,7 +257,7 @@ def _cases(record: apsw.Connection, image_ids: list[str]) -> Iterator[tuple[str,
 
 def _chain(record: apsw.Connection, seq: int) -> bytes | None:
     """Give the chain up to an event, None where there is no such event."""
-    chain: bytes | None = record.execute(QUERIES["chain"], {"seq": seq}).get if seq else b""
+    chain: bytes | None = record.execute(QUERIES["chain"], {"seq": seq}).get if seq else FIRST_CHAIN
     return chain
 
 

@@ -10,7 +10,7 @@ UPDATE seen SET seq = :seq, chain = :chain, whole = max(whole, :whole);
 
 -- name: forget
 -- Begin anew.
-DELETE FROM entry; DELETE FROM told; DELETE FROM posting; UPDATE seen SET seq = 0, chain = x'', whole = 0;
+DELETE FROM entry; DELETE FROM told; DELETE FROM posting; UPDATE seen SET seq = 0, chain = zeroblob(32), whole = 0;
 
 -- name: last_number
 -- The highest number of an entry.

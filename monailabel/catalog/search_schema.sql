@@ -7,7 +7,7 @@ CREATE TABLE seen (
     chain BLOB    NOT NULL,
     whole INTEGER NOT NULL               -- 0 while the index is made for the first time
 ) STRICT;
-INSERT INTO seen (seq, chain, whole) VALUES (0, x'', 0);
+INSERT INTO seen (seq, chain, whole) VALUES (0, zeroblob(32), 0);
 
 -- One listed image with its labels, by its number in the sets of `posting`. Numbers have no gaps: of an image that is
 -- gone an empty row stays, which no set holds.

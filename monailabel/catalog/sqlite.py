@@ -213,10 +213,6 @@ class SqliteCatalog:
         """Give the number of the newest event up to a time in milliseconds since 1970, 0 before the first."""
         return int(self._get("last_event_at", time=time))
 
-    def newest(self) -> tuple[int, bytes]:
-        """Give number and chain of the newest event."""
-        return self._get("last_event") or (0, b"")
-
     def events(
         self, after: int, limit: int, image_id: str | None, most_bytes: int | None = None
     ) -> list[tuple[Any, ...]]:
