@@ -48,7 +48,9 @@ def _drive(
         for name, requests in asked.items():
             note(f"{who.value}, {size:,} images: {name}")
             drive(port, requests, _WARM)
-            loads = [drive(port, requests, seconds / 3) for _ in range(3)]
+            loads = [drive(port, requests, seconds / 3)]
+            while len(loads) < 3 and loads[-1].seconds < seconds:  # else 32 answers alone take longer
+                loads.append(drive(port, requests, seconds / 3))
             results.add(who, size, {name: [load.each for load in loads], p99_of(name): [_p99(load) for load in loads]})
 
 

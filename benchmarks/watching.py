@@ -13,7 +13,7 @@ from tests.waiting import until
 CPU, LISTED = "watching 1,000 new files: CPU", "watching 1,000 new files: until all are listed"
 _PATIENCE = 300.0  # seconds
 _POLL = 0.02
-_AT_MOST = 60.0  # seconds that are waited for it: what a package spends later is not counted
+_AT_MOST = 30.0  # seconds that are waited for it: what a package spends later is not counted
 
 
 def measure(folder: str, many: str) -> Samples:
