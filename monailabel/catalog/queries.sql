@@ -209,6 +209,10 @@ UPDATE item SET info = :info, seq = :seq WHERE id = :id;
 -- Write an item's info, and when it was handed out.
 UPDATE item SET info = :info, handed = :handed, seq = :seq WHERE id = :id;
 
+-- name: set_time
+-- Note that a file has the bytes of a version though its time is another one.
+UPDATE version SET mtime_ns = :mtime_ns WHERE item = :item AND number = :number;
+
 -- name: set_inode
 -- Note that a file is the same though its folder entry is new.
 UPDATE item SET inode = :inode WHERE id = :id;

@@ -161,6 +161,10 @@ class Transaction:
         """Note that the same file has a new folder entry."""
         self._get("set_inode", id=rowid, inode=inode)
 
+    def set_time(self, rowid: int, number: int, mtime_ns: int | None) -> None:
+        """Note that a file has the bytes of a version though its time (nanoseconds) is another one."""
+        self._get("set_time", item=rowid, number=number, mtime_ns=mtime_ns)
+
     def put_mark(self, mark: Mark) -> None:
         """Note that a change's files are about to be put in their places; the item's row names the change too."""
         self._get("put_mark", **{name: getattr(mark, name) for name in _MARK})

@@ -9,7 +9,7 @@ from monailabel.cli import erasing, opening, options, printing
 from monailabel.cli.asking import Yes
 from monailabel.cli.looking import print_status
 from monailabel.cli.options import AsJson, Create, Folder, ImageId, Layout, ReadOnly, Recursive, Settings, Tag
-from monailabel.interfaces.exception import ImageNotFoundException, LabelNotFoundException
+from monailabel.interfaces.exception import ConflictException, ImageNotFoundException, LabelNotFoundException
 
 if TYPE_CHECKING:
     from monailabel.datastore.local import LocalDatastore
@@ -99,7 +99,8 @@ def restore(
     image_id: ImageId,
     tag: Tag = None,
     version: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Which version; else the newest that is kept.")
+        int | None,
+        typer.Option(min=1, metavar="N", help="Which version; of what was removed, else the newest that is kept."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -183,10 +184,12 @@ def _require_label(datastore: "LocalDatastore", image_id: str, tag: str) -> None
 
 
 def _newest(datastore: "LocalDatastore", image_id: str, tag: str) -> int:
-    """Give the newest version of a label whose bytes are kept and which is not the present one."""
+    """Give the newest version of a removed label whose bytes are kept."""
     from monailabel.datastore.history import last_kept
 
-    last = last_kept(datastore.label_versions(image_id, tag), earlier=True)
+    if datastore.get_label_uri(image_id, tag):
+        raise ConflictException(f"{_named(image_id, tag)} is there; name the --version to go back to")
+    last = last_kept(datastore.label_versions(image_id, tag))
     if last is None:
         raise LabelNotFoundException(f"no earlier version of {_named(image_id, tag)} is kept")
     return last

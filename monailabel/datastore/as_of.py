@@ -98,13 +98,14 @@ def _milliseconds(as_of: datetime | str) -> int:
     try:
         time = datetime.fromisoformat(as_of) if isinstance(as_of, str) else as_of
         time = time if time.tzinfo else time.replace(tzinfo=UTC)
-        if time > datetime.now(UTC):
-            raise InvalidInputException(f"as_of {as_of!r} refused: that moment is to come; without a zone it is in UTC")
-        return int(time.timestamp() * 1000)
+        milliseconds, is_to_come = int(time.timestamp() * 1000), time > datetime.now(UTC)
     except (ValueError, TypeError, AttributeError, OverflowError):
         raise InvalidInputException(
             f"as_of {as_of!r} refused: give the number of an event, or a time such as 2026-03-31T12:00:00Z"
         ) from None
+    if is_to_come:
+        raise InvalidInputException(f"as_of {as_of!r} refused: that moment is to come; without a zone it is in UTC")
+    return milliseconds
 
 
 def _events(catalog: SqliteCatalog, last: int) -> Iterable[tuple[Any, ...]]:

@@ -108,9 +108,11 @@ class Beyond(Finding, Pictures):
             if if_match is None or edit.is_at(image_id, tag, (if_match,) if isinstance(if_match, str) else if_match):
                 edit.put(image_id, tag, ext, staged, info)
                 return image_id
+            there = edit.rows.item(image_id, tag)
             number = edit.set_aside(image_id, tag, ext, staged, info)
+        now = f"it is at version {there.version} now" if there is not None and there.listed else "it is not there"
         raise VersionConflictException(
-            f"{_named(image_id, tag)} is not at the version that you know: somebody saved another one meanwhile; "
+            f"{_named(image_id, tag)} is not at the version that you know: {now}; "
             f"what you sent is kept as version {number}, which can be fetched and restored",
             number,
         )
@@ -329,10 +331,16 @@ class Beyond(Finding, Pictures):
         return self._restore(image_id, {tag: version})
 
     def restore_image(self, image_id: str, version: int | None = None) -> int:
-        """Make an earlier version of an image (the last that was kept) the newest again, and give its new number.
+        """Bring a removed image back, or make an earlier version of it the newest again, and give its new number.
 
-        The labels that were removed together with an image come back with it. Raises ImageNotFoundException.
+        Without a version it is the last that was kept. The labels that were removed together with an image come back
+        with it. Raises ImageNotFoundException, and ConflictException for an image that is there and no version.
         """
+        self._refuse_read_only()
+        if version is None and (there := self._store.catalog.item(image_id, IMAGE)) and there.listed:
+            raise ConflictException(
+                f"image {image_id!r} is there, at version {there.version}; name the version to go back to"
+            )
         last = history.last_kept(self.image_versions(image_id))
         if last is None:
             raise ImageNotFoundException(f"image {image_id!r} not found, nor any version of it that was kept")

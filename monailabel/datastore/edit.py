@@ -9,7 +9,7 @@ from monailabel.catalog.transaction import Transaction
 from monailabel.datastore.actor import UNKNOWN, Actor
 from monailabel.files import disk
 from monailabel.files.entering import is_file
-from monailabel.files.folder import Folder
+from monailabel.files.folder import Folder, digest
 from monailabel.files.looks import Look
 from monailabel.files.staged import Staged
 from monailabel.interfaces.exception import ConflictException, ImageNotFoundException, LabelNotFoundException
@@ -109,7 +109,11 @@ class Edit:
             return not etags
         seen = self.look(image_id, tag, item.ext)
         etag = item.etag(seen.size or 0, seen.mtime_ns or 0) if seen else item.sha256
-        return "*" in etags or etag in etags
+        return "*" in etags or etag in etags or (item.sha256 in etags and self._has_its_bytes(item))
+
+    def _has_its_bytes(self, item: Item) -> bool:
+        """Tell whether a visible file that has another time than the catalog knows has the same bytes."""
+        return digest(self.path(item.image_id, item.tag, item.ext))[0] == item.sha256
 
     def set_aside(self, image_id: str, tag: str, ext: str, staged: Staged, info: dict[str, Any]) -> int:
         """Keep a staged file as a version that is not shown, and give its number."""
@@ -196,11 +200,20 @@ class Edit:
 
     # -- what other programs did ---------------------------------------------------------------------------------------
 
-    def find(self, old: Item | None, image_id: str, tag: str, ext: str, look: Look, info: dict[str, Any]) -> None:
-        """Take in a file that another program put in its place, or that is back; `old` is the row it has so far."""
+    def find(
+        self, old: Item | None, image_id: str, tag: str, ext: str, look: Look, info: dict[str, Any],
+        *, sha256: str | None = None,
+    ) -> None:  # fmt: skip
+        """Take in a file that another program put in its place, or that is back; `old` is the row it has so far.
+
+        `sha256` is that of the file where it was read: with the bytes of the newest version it is that version still.
+        """
         if old is None or old.state is State.REMOVED:
             action = "found"
         elif (old.ext, old.size, old.mtime_ns) == (ext, look.size, look.mtime_ns):
+            return self._find_again(old, look, info)
+        elif old.ext == ext and sha256 is not None and sha256 == old.sha256:
+            self.rows.set_time(old.rowid, old.version, look.mtime_ns)
             return self._find_again(old, look, info)
         elif old.state is State.PRESENT:
             action = "changed"

@@ -50,6 +50,10 @@ def prunable(
 def _milliseconds(older_than: timedelta | datetime | None) -> float | None:
     if older_than is None:
         return None
+    if not isinstance(older_than, (timedelta, datetime)):
+        raise InvalidInputException(
+            f"older_than {older_than!r} refused: give an age, such as timedelta(days=90), or a datetime"
+        )
     if isinstance(older_than, timedelta):
         return (datetime.now(UTC) - older_than).timestamp() * 1000
     return (older_than if older_than.tzinfo else older_than.replace(tzinfo=UTC)).timestamp() * 1000

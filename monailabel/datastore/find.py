@@ -73,6 +73,8 @@ def question(
     if limit is not None and limit < 1:
         raise InvalidInputException(f"limit {limit} refused: ask for 1 image or more")
     _check_skip(skip, after)
+    if info is not None and not isinstance(info, Mapping):
+        raise InvalidInputException(f"info {info!r} refused: give a dictionary, such as {{'modality': 'CT'}}")
     kinds = ((STATE, _states(state)), (TAG, tag), (ANNOTATOR, annotator), (STRUCTURE, structure))
     all_of = [_terms(kind, given) for kind, given in kinds if _values(given)]
     all_of += [_info_terms(key, value) for key, value in (info or {}).items()]

@@ -13,7 +13,12 @@ from monailabel.datastore.change import Changes
 from monailabel.datastore.edit import visible_name
 from monailabel.datastore.reading import OpenFile, open_newest
 from monailabel.files.folder import digest
-from monailabel.interfaces.exception import ConflictException, ImageNotFoundException, LabelNotFoundException
+from monailabel.interfaces.exception import (
+    ConflictException,
+    ImageNotFoundException,
+    InvalidInputException,
+    LabelNotFoundException,
+)
 from monailabel.models import IMAGE, Kept, State
 
 ALL = 2**62
@@ -23,6 +28,9 @@ def events(
     catalog: SqliteCatalog, after: int, limit: int | None, image_id: str | None, most_bytes: int | None = None
 ) -> list[dict[str, Any]]:
     """Give what happened after an event's number, in order."""
+    for name, value in (("after", after), ("limit", 0 if limit is None else limit)):
+        if not isinstance(value, int):
+            raise InvalidInputException(f"{name} {value!r} refused: it is {type(value).__name__}, not a whole number")
     keys = ("seq", "time", "actor", "authenticated", "action", "image", "tag", "version", "before", "after")
     result = []
     for row in catalog.events(after, ALL if limit is None else limit, image_id, most_bytes):
@@ -66,9 +74,9 @@ def kept(version: Kept) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def last_kept(versions: list[dict[str, Any]], *, earlier: bool = False) -> int | None:
-    """Give the number of the newest version that was ever shown and is kept (and is not the present one)."""
-    known = [v for v in versions if v["kept"] and not (earlier and v["current"])]
+def last_kept(versions: list[dict[str, Any]]) -> int | None:
+    """Give the number of the newest version that was ever shown and is kept."""
+    known = [v for v in versions if v["kept"]]
     shown = [v for v in known if v["action"] != "refused"]
     return int((shown or known)[-1]["version"]) if known else None
 
@@ -138,6 +146,8 @@ def _open_checked(catalog: SqliteCatalog, changes: Changes, image_id: str, tag: 
 
 def _place_of(catalog: SqliteCatalog, changes: Changes, image_id: str, tag: str, version: int) -> _Place:
     what = f"version {version} of " + (f"label {tag!r} of image {image_id!r}" if tag else f"image {image_id!r}")
+    if not isinstance(version, int):
+        raise InvalidInputException(f"version {version!r} refused: it is {type(version).__name__}, not a whole number")
     rows = {row[0]: row for row in catalog.versions(image_id, tag)}
     item = catalog.item(image_id, tag)
     if item is None or version not in rows:

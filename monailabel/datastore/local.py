@@ -1,5 +1,6 @@
 """A folder of scans as a datastore: `LocalDatastore`, and the models of its document."""
 
+import errno
 import io
 import os
 import weakref
@@ -98,6 +99,8 @@ class LocalDatastore(Beyond):
             "layout": layout, "recursive": recursive,
         }  # fmt: skip
         self.path = os.path.realpath(path)
+        if os.path.exists(self.path) and not os.path.isdir(self.path):
+            raise NotADirectoryError(errno.ENOTDIR, "it is a file; name the folder that the scans lie in", self.path)
         self.extensions = patterns
         self.read_only = read_only
         self._actor = actor

@@ -18,6 +18,7 @@ from monailabel.datastore.edit import Edit
 from monailabel.datastore.entries import Reading, Stamp, is_text, path_by_key, stamp_of, trusted
 from monailabel.datastore.progress import Progress
 from monailabel.files import disk
+from monailabel.files.folder import digest
 from monailabel.files.looks import Look
 from monailabel.interfaces.exception import InvalidInputException
 from monailabel.models import IMAGE, Item, State
@@ -250,8 +251,9 @@ class Scan:
         names, done = self._candidates(reading), 0
         for batch in _batches(names):
             looks = reading.looks(batch)  # before the lock is taken
+            read = self._read_again(looks, reading)
             with self._changes.begin(UNKNOWN) as edit:
-                judged = self._came(looks, edit, reading, since)
+                judged = self._came(looks, read, edit, reading, since)
                 reading.unfinished |= not all(judged)
             done += len(batch)
             self._tell(f"taking in {reading.key}", done, len(names))
@@ -299,7 +301,25 @@ class Scan:
             edit.miss(item)
         return True
 
-    def _came(self, looks: dict[str, Look | None], edit: Edit, reading: Reading, since: int) -> list[bool]:
+    def _read_again(self, looks: dict[str, Look | None], reading: Reading) -> dict[str, str]:
+        """Give the checksums of files that may have the bytes they had, under another time: a copy of the folder."""
+        alike = []
+        for name in reading.difference.known.keys() & looks.keys():
+            item, seen = self._catalog.item(reading.difference.known[name], reading.tag), looks[name]
+            if item is None or item.sha256 is None or seen is None or item.mtime_ns == seen.mtime_ns:
+                continue
+            if (item.size, item.link) == (seen.size, seen.link):
+                alike.append(name)
+        read: dict[str, str] = {}
+        for done, name in enumerate(alike, 1):
+            with suppress(OSError):  # gone again, or not ours to read
+                read[name] = digest(self._path(reading.tag, name))[0]
+            self._tell(f"comparing {reading.key}", done, len(alike))
+        return read
+
+    def _came(
+        self, looks: dict[str, Look | None], read: dict[str, str], edit: Edit, reading: Reading, since: int
+    ) -> list[bool]:
         """Take in files; tell of each whether it could be judged. Those that have no row yet go in all at once."""
         starts = {name: self._starts(name) for name in looks} if reading.tag else {}
         images = self._images_of(starts.values(), edit) if reading.tag else {}
@@ -319,13 +339,13 @@ class Scan:
                 reading.claimed.add(file.image_id)
                 judged.append(False)
             elif file.image_id in rows:
-                judged.append(self._changed(file, file.seen, edit, reading, since))
+                judged.append(self._changed(file, file.seen, read.get(file.name), edit, reading, since))
             else:
                 new.append(file)
         edit.rows.put_found(reading.tag, [_found(file, images) for file in new], UNKNOWN.name)
         return judged
 
-    def _changed(self, file: _File, seen: Look, edit: Edit, reading: Reading, since: int) -> bool:
+    def _changed(self, file: _File, seen: Look, sha256: str | None, edit: Edit, reading: Reading, since: int) -> bool:
         """Take in a file that has a row; tell whether that could be judged."""
         name, image_id, ext = file.name, file.image_id, file.ext
         item = edit.rows.item(image_id, reading.tag)
@@ -337,7 +357,7 @@ class Scan:
             return False
         waited = item.info if item is not None and item.state is not State.REMOVED else None
         info = waited or {"ts": int(time.time())}  # what waited for the file is there again
-        edit.find(item, image_id, reading.tag, ext, seen, {**info, "name": name})
+        edit.find(item, image_id, reading.tag, ext, seen, {**info, "name": name}, sha256=sha256)
         return True
 
     def _tell(self, what: str, done: int, total: int) -> None:

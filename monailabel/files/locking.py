@@ -1,5 +1,6 @@
 """Locks that the operating system frees when their holder dies."""
 
+import errno
 import os
 import threading
 from types import TracebackType
@@ -88,7 +89,15 @@ class FolderLock:
 
     def _opened(self) -> IO[bytes]:
         if self._file is None:
-            self._file = os.fdopen(open_shared(self._path, self._like), "r+b", buffering=0)
+            try:
+                self._file = os.fdopen(open_shared(self._path, self._like), "r+b", buffering=0)
+            except FileNotFoundError:
+                folder = os.path.dirname(self._path)
+                raise FileNotFoundError(
+                    errno.ENOENT,
+                    "the datastore's own folder is gone; whoever opens the datastore makes it anew",
+                    folder,
+                ) from None
             facts = os.fstat(self._file.fileno())
             self._identity = facts.st_dev, facts.st_ino
         return self._file

@@ -146,6 +146,8 @@ async def _disk(request: Request, error: OSError) -> Response:
         return answer(507, "no space is left on the server's disk; nothing was changed")
     if error.errno in _NO_WRITING:
         return answer(403, "the server may not write there; the owner of its folder can change that")
+    if error.errno == errno.ENOENT:
+        return answer(500, "files that the server needs are gone; its log says which, and starting it again helps")
     return answer(500, "the server's disk failed; its log says how")
 
 

@@ -48,7 +48,9 @@ async def restore_image(
     image: Image,
     request: Request,
     store: Store,
-    version: Annotated[int | None, Query(description="which version; without it the newest that was kept")] = None,
+    version: Annotated[
+        int | None, Query(description="which version; of a removed image, without it, the newest that was kept")
+    ] = None,
     client_id: Client = None,
 ) -> Json:
     """Bring an image back, with the labels that were removed together with it, or make an earlier version the newest.

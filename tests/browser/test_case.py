@@ -248,6 +248,19 @@ def test_a_file_that_is_dropped_becomes_a_label(cases: Cases, page: Page) -> Non
     assert cases.label_info("taken", "third")["client_id"] == "rita"
 
 
+def test_a_file_that_is_no_image_is_asked_about(cases: Cases, page: Page) -> None:
+    """Dropped by mistake, it does not become a label without a word."""
+    cases.image("mistaken")
+    open_case(page, "mistaken")
+    drop(page, "notes.txt", b"hello")
+    expect(page.locator("dialog .warning")).to_contain_text("no image")
+    expect(page.get_by_role("button", name="Save all the same")).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+    drop(page, "mine.nii.gz", cases.nifti(boxes()))
+    expect(page.get_by_role("button", name="Save", exact=True)).to_be_visible()
+    expect(page.locator("dialog .warning")).to_have_count(0)
+
+
 def test_image_and_label_can_be_downloaded(cases: Cases, page: Page) -> None:
     """Byte for byte, each version of the label, under a name that says what it is."""
     cases.label(cases.image("fetched"), boxes((LEFT_BOX, 1)))
@@ -284,6 +297,24 @@ def test_what_cannot_be_drawn_can_be_downloaded(cases: Cases, page: Page) -> Non
     with page.expect_download() as download:
         page.get_by_role("link", name="Download the file").click()
     assert download.value.path().read_bytes() == b"nothing that anybody could draw"
+
+
+def test_a_volume_that_was_cut_off_can_be_downloaded(cases: Cases, page: Page) -> None:
+    """Its header is read, its voxels are not all there: the same sentence and file as for what nobody can draw."""
+    whole = cases.nifti(np.random.default_rng(1).integers(0, 255, (40, 40, 40)).astype(np.uint8))
+    cases.file("torn", "torn.nii.gz", whole[: len(whole) // 2])
+    page.goto("/ui/case/torn?view=axial")
+    expect(page.locator(".stage.nothing")).to_contain_text("No picture of this one")
+    expect(page.get_by_role("link", name="Download the file")).to_be_visible()
+
+
+def test_a_label_that_is_not_there_is_told(cases: Cases, page: Page) -> None:
+    """An address can name one that was removed: what it asks for is said, and nothing is to be reviewed."""
+    cases.label(cases.image("asked"), boxes((LEFT_BOX, 1)))
+    open_case(page, "asked", "?view=axial&tag=gone&against=lost%407")
+    expect(page.locator(".remarks")).to_contain_text("This case has no label gone.")
+    expect(page.locator(".remarks")).to_contain_text("This case has no label lost.")
+    expect(page.get_by_role("button", name="Approve")).to_have_count(0)
 
 
 def test_a_volume_too_large_for_a_browser_comes_at_a_lower_resolution(cases: Cases, page: Page) -> None:

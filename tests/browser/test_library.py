@@ -214,6 +214,24 @@ def test_files_that_are_dropped_become_images(cases: Cases, page: Page) -> None:
     assert cases.server.store.events()[-1]["actor"] == "rita"
 
 
+def test_what_is_dropped_by_mistake_becomes_no_image(cases: Cases, page: Page) -> None:
+    """A file that is no image by its name is named, and not added."""
+    page.goto("/ui/?text=notes")
+    expect(page.locator(".empty")).to_be_visible()
+    drop(page, "notes.txt", b"hello")
+    expect(page.locator(".notices")).to_contain_text("notes.txt: by its name no image")
+    assert "notes" not in cases.ids()
+
+
+def test_a_label_that_cannot_be_drawn_leaves_the_image_its_picture(cases: Cases, page: Page) -> None:
+    """The image is shown without outlines."""
+    cases.image("covered")
+    cases.label_file("covered", "covered.txt", b"hello")
+    page.goto("/ui/?text=covered")
+    picture = tile(page, "covered").locator(".thumbnail.there img")
+    expect(picture).to_be_visible()
+
+
 def test_colours_follow_the_system(browser: Browser, server: Server) -> None:
     """Light letters on dark where the system is dark, and the other way round."""
     for scheme, is_dark in (("light", False), ("dark", True)):

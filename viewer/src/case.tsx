@@ -25,6 +25,7 @@ export function Case({ place }: { place: CasePlace }) {
   const subject = useSubject(id, within);
   const row = subject.row.value;
   const tag = place.tag ?? usualTag(row);
+  const reviewed = row && tag && !row.labels[tag] ? null : tag; // an address may name a label that is not there
   const label = useLabel(id, tag);
   const view = useView(place, tag);
   const [found, setFound] = useState<Found>({ label: null, difference: null, exact: true });
@@ -49,9 +50,9 @@ export function Case({ place }: { place: CasePlace }) {
         </section>
         <aside class="panel">
           <Review
-            key={tag}
+            key={reviewed}
             id={id}
-            tag={tag}
+            tag={reviewed}
             earlier={place.version !== null}
             info={label.info}
             neighbours={neighbours}

@@ -13,12 +13,17 @@ export function askForName(): Promise<string | null> {
 
 export function Dialog({ open, close, children }: { open: boolean; close: () => void; children: ComponentChildren }) {
   const element = useRef<HTMLDialogElement>(null);
+  const ours = useRef(0); // closings that we asked for: they are told late, when it may be open again
   useEffect(() => {
     if (open) element.current?.showModal();
-    else element.current?.close();
+    else if (element.current?.open) {
+      ours.current++;
+      element.current.close();
+    }
   }, [open]);
+  const closed = () => (ours.current ? ours.current-- : close());
   return (
-    <dialog ref={element} onClose={close} onClick={(event) => event.target === element.current && close()}>
+    <dialog ref={element} onClose={closed} onClick={(event) => event.target === element.current && close()}>
       {open && children}
     </dialog>
   );

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { Dialog } from "./dialogs";
 import { useDropping } from "./dropping";
-import { addLabel } from "./uploads";
+import { addLabel, isPicture } from "./uploads";
 
 export function Dropped({ id, tag }: { id: string; tag: string | null }) {
   const [file, setFile] = useState<File | null>(null);
@@ -35,6 +35,11 @@ export function Dropped({ id, tag }: { id: string; tag: string | null }) {
             <b>{file?.name}</b> becomes a label of <b>{id}</b>. A label of that tag that is there already is kept as an
             earlier version.
           </p>
+          {file && !isPicture(file.name) && (
+            <p class="hint warning" role="note">
+              By its name this is no image: who trains with this label will get a file that cannot be read as one.
+            </p>
+          )}
           <label class="field">
             <span>Tag</span>
             <input name="tag" defaultValue={tag ?? "final"} required />
@@ -44,7 +49,7 @@ export function Dropped({ id, tag }: { id: string; tag: string | null }) {
               Cancel
             </button>
             <button type="submit" class="button">
-              Save
+              {file && !isPicture(file.name) ? "Save all the same" : "Save"}
             </button>
           </p>
         </form>

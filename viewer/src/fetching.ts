@@ -1,6 +1,6 @@
 // Volumes on their way from the server: unpacked as they arrive, the last few kept.
 
-import { ask } from "./server";
+import { ask, Refusal } from "./server";
 
 const KEPT = 6;
 const known = new Map<string, Promise<ArrayBuffer>>();
@@ -31,5 +31,9 @@ async function fetched(address: string, progress?: (come: number, of: number | n
     },
   });
   const packed = answer.body!.pipeThrough(counting);
-  return new Response(packed.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+  const unpacked = new Response(packed.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+  return unpacked.catch((reason: Error) => {
+    if (length === null || come < length) throw reason; // it broke off on its way
+    throw new Refusal(415, "The file cannot be unpacked: it is damaged, or was cut off.");
+  });
 }

@@ -57,9 +57,11 @@ export function Picture({ place, subject, tag, view, found }: Props) {
   const shown = labelOf(row, tag ? { tag, version: place.version } : null);
   if (isFlat(header.shape)) return <Flat image={id} v={`${row.version}.${shown?.v}`} tag={view.look.opacity ? tag : null} />;
   const { windows, setWindows } = view;
+  const asked = [tag, place.against?.tag].filter((one): one is string => !!one && !row.labels[one]);
   return (
     <>
       <Stage
+        remarks={asked.map((one) => `This case has no label ${one}.`)}
         image={id}
         v={String(row.version)}
         header={header}

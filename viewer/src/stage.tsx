@@ -4,10 +4,12 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { nameOf } from "./address";
 import { reducedTo, useDifference, useLabelmap, useVolume, type Arriving, type Label } from "./arriving";
 import { imageVolume, picture, type Header } from "./datastore";
+import { CannotShow } from "./flat";
 import { useKeys } from "./keys";
 import type { Labelmap } from "./labelmap";
 import type { Layout, Look, Window } from "./look";
 import type { Scene } from "./scene";
+import { Refusal } from "./server";
 import { bytes } from "./words";
 
 export interface Found {
@@ -29,6 +31,7 @@ interface Props {
   window: Window | null; // null: as the volume has it
   windowed: (window: Window, usual: Window, range: Window) => void;
   found: (found: Found) => void;
+  remarks: string[]; // what is to be said of what was asked for
 }
 
 export function Stage(props: Props) {
@@ -50,6 +53,7 @@ export function Stage(props: Props) {
   const shown = comparing ? differing.value : first.value;
   const pair = () => scenes.current[0]?.pairWith(scenes.current[1]);
   const errors = [volume.error, first.error, second.error, differing.error].filter((error) => error !== null);
+  if (volume.error instanceof Refusal) return <CannotShow image={image} reason={volume.error.message} />;
   return (
     <>
       <div class="remarks">
@@ -61,8 +65,8 @@ export function Stage(props: Props) {
             </button>
           </p>
         )}
-        {errors.map((error) => (
-          <p key={error.message}>{error.message}</p>
+        {[...props.remarks, ...errors.map((error) => error.message)].map((remark) => (
+          <p key={remark}>{remark}</p>
         ))}
       </div>
       <div class={beside && against ? "stage beside" : "stage"}>

@@ -9,6 +9,7 @@ const PAUSE = 60; // ms: rows that fly past while scrolling ask for nothing
 export function Thumbnail({ row, size }: { row: Row; size: number }) {
   const tag = outlined(row);
   const address = picture(row.id, size, { tag, v: `${row.version}.${tag ? (row.labels[tag]?.version ?? "") : ""}` });
+  const plain = picture(row.id, size, { v: String(row.version) }); // for a label that cannot be drawn
   const [source, setSource] = useState<string | null>(null);
   const [state, setState] = useState<"coming" | "there" | "none">("coming");
   useLayoutEffect(() => {
@@ -24,7 +25,7 @@ export function Thumbnail({ row, size }: { row: Row; size: number }) {
           decoding="async"
           draggable={false}
           onLoad={() => setState("there")}
-          onError={() => setState("none")}
+          onError={() => (tag && source !== plain ? setSource(plain) : setState("none"))}
         />
       )}
       {state === "none" && <Icon name="picture" />}

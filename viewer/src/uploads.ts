@@ -5,9 +5,21 @@ import { notify } from "./notices";
 import { who } from "./reviewer";
 import { counted } from "./words";
 
-export async function addImages(files: File[]): Promise<void> {
+const PICTURES = /\.(nii|nrrd|nhdr|mha|mhd|mgh|mgz|dcm|dicom|png|jpe?g|tiff?|bmp|webp|gif|svs|ndpi)(\.gz)?$/i;
+
+// By its name; a file of DICOM may have none of these ends.
+export function isPicture(name: string): boolean {
+  return PICTURES.test(name) || !/\.[a-z][a-z0-9]*$/i.test(name);
+}
+
+export async function addImages(dropped: File[]): Promise<void> {
+  const files = dropped.filter((file) => isPicture(file.name));
+  for (const { name } of dropped.filter((file) => !isPicture(file.name))) {
+    notify({ kind: "failed", text: `${name}: by its name no image, and not added.` });
+  }
+  if (!files.length) return;
   const client = await who();
-  if (client === null || !files.length) return;
+  if (client === null) return;
   const show = notify({ kind: "going", text: `Adding ${counted(files.length, "image")}`, progress: 0 });
   const refused: string[] = [];
   for (const [index, file] of files.entries()) {
@@ -31,7 +43,7 @@ export async function addLabel(image: string, tag: string, file: File): Promise<
     await saveLabel(image, tag, file, client, (progress) =>
       show({ kind: "going", text: `Saving ${file.name} as ${tag}`, progress }),
     );
-    show({ kind: "done", text: `Saved as ${tag}. The version before it is kept.` });
+    show({ kind: "done", text: `Saved as ${tag}. Earlier versions are kept.` });
     return true;
   } catch (error) {
     show({ kind: "failed", text: (error as Error).message });

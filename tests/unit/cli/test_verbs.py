@@ -302,8 +302,15 @@ def test_restore_brings_back_an_image_and_its_labels(run: Run, folder: Path) -> 
     before = (folder / "a.nii.gz").read_bytes(), (folder / "labels/final/a.nii.gz").read_bytes()
     run("remove", folder, "a")
     assert run("restore", folder, "a", "--json").json == {"image": "a", "tag": None, "version": 2}
-    assert run("restore", folder, "a", "--tag", "final").status == 0
     assert ((folder / "a.nii.gz").read_bytes(), (folder / "labels/final/a.nii.gz").read_bytes()) == before
+
+
+def test_restore_of_what_is_there_wants_a_version(run: Run, folder: Path) -> None:
+    """It would put an earlier version in the place of the present one: which, is to be said."""
+    for what in ([], ["--tag", "final"]):
+        ran = run("restore", folder, "a", *what)
+        assert ran.status == 1 and "is there" in ran.err and "version" in ran.err
+        assert run("restore", folder, "a", *what, "--version", 1).status == 0
 
 
 def test_restore_brings_back_a_version_of_a_label(run: Run, folder: Path, tmp_path: Path) -> None:

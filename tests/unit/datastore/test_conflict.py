@@ -1,5 +1,6 @@
 """Two people save the same label: nobody overwrites unawares, and nothing that was sent is lost."""
 
+import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -106,3 +107,19 @@ def test_the_refusal_crosses_processes() -> None:
     """The exception can be pickled, with its version."""
     refusal = pickle.loads(pickle.dumps(VersionConflictException("a sentence", 7)))
     assert (refusal.version, str(refusal)) == (7, "a sentence")
+
+
+def test_a_label_that_was_only_touched_is_at_its_version(saved: LocalDatastore, folder: Path, source: Source) -> None:
+    """Another time of the file makes no other version of it: whoever knows its checksum may replace it."""
+    os.utime(folder / "labels" / "final" / "a.nii.gz", ns=(1, 1))
+    known = saved.label_versions("a", "final")[-1]["sha256"]
+    saved.save_label("a", source("newer.nii.gz", b"newer"), "final", {}, if_match=known)
+    assert saved.label_versions("a", "final")[-1]["action"] == "replaced"
+
+
+def test_a_refusal_says_what_is_there(saved: LocalDatastore, source: Source) -> None:
+    """The version that it is at, or that there is none."""
+    with pytest.raises(VersionConflictException, match="it is at version"):
+        saved.save_label("a", source("newer.nii.gz", b"newer"), "final", {}, if_match="unknown")
+    with pytest.raises(VersionConflictException, match="it is not there"):
+        saved.save_label("a", source("newer.nii.gz", b"newer"), "another", {}, if_match="*")

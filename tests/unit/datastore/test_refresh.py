@@ -6,6 +6,7 @@
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from monailabel.datastore.local import LocalDatastore
 from tests.unit.datastore.ageing import let_age
+from tests.waiting import until
 
 Open = Callable[..., LocalDatastore]
 Source = Callable[..., str]
@@ -298,3 +300,20 @@ def test_patterns_hold_for_a_refresh(open_store: Open, folder: Path, patterns: A
         (folder / name).write_bytes(b"i")
     store.refresh()
     assert store.list_images() == (["c"] if "*_ct.nii.gz" in patterns else ["c_ct"])
+
+
+def test_a_copied_folder_keeps_its_versions(
+    store: LocalDatastore, folder: Path, open_store: Open, tmp_path: Path
+) -> None:
+    """Copied without its times (`cp -r`), each file is the version that it was, with who made it."""
+    until(lambda: all(store.image_versions(image)[0]["sha256"] for image in ("a", "b")))
+    store.close()
+    known = open_store().last_event()
+    shutil.copytree(folder, tmp_path / "copy", copy_function=shutil.copyfile)
+    for path in (tmp_path / "copy").rglob("*.nii.gz"):
+        os.utime(path, ns=(10**18, 10**18))
+    (tmp_path / "copy" / "labels" / "original" / "a.nii.gz").write_bytes(b"PROPOSAL A")  # of the same size
+    copy = open_store(tmp_path / "copy")
+    assert [(e["action"], e["image"], e["tag"]) for e in copy.events(after=known)] == [("changed", "a", "original")]
+    assert copy.label_versions("a", "final")[-1]["current"] and copy.label_versions("a", "final")[-1]["kept"]
+    assert not copy.problems() and copy.get_label_info("a", "final")["client_id"] == "ann"
