@@ -48,8 +48,8 @@ class Folder(Shown):
         self.staging = os.path.join(work, STAGING)
         self.history = os.path.join(work, HISTORY)
         self.file_mode = file_mode_like(root)
-        self._given = itertools.count()
-        self._beginning = ""
+        self._given = itertools.count(1)
+        self._beginning = secrets.token_hex(1)
         self.ready = Ready(self.begin, lambda: sync_folder(self.staging))
 
     def token(self) -> str:

@@ -1,8 +1,11 @@
 """What a folder of files promises, with the system's one-step renames and with what stands in for them."""
 
 import os
+import re
+import secrets
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -183,3 +186,20 @@ def test_a_named_pipe_is_refused_at_once(folder: Folder, tmp_path: Path) -> None
     with pytest.raises(InvalidInputException, match="no regular file"):
         folder.stage_copy(str(tmp_path / "pipe.nii"))
     assert os.listdir(folder.staging) == []
+
+
+def test_tokens_that_are_given_at_once_are_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that asks while another one's common beginning is made gets one as long as all."""
+    make, asked = secrets.token_hex, list[str]()
+
+    def interrupted(size: int) -> str:
+        if size == 1 and not asked:
+            asked.append("by another thread")
+            with ThreadPoolExecutor(1) as pool:
+                asked.append(pool.submit(folder.token).result())
+        return make(size)
+
+    folder = Folder(str(tmp_path / "shown"), str(tmp_path / "work"))
+    monkeypatch.setattr(secrets, "token_hex", interrupted)
+    tokens = [folder.token() for _ in range(600)] + asked[1:]
+    assert len(asked) == 2 and all(re.fullmatch("[0-9a-f]{32}", token) for token in tokens)
