@@ -425,7 +425,7 @@ DELETE FROM problem WHERE substr(path, 1, length(:folder) + 1) = :folder || '/';
 
 -- name: reread_orphans
 -- Have the tags' folders (`labels/<tag>`, before the next `/`) read again in which labels wait for an image.
-DELETE FROM folder WHERE path IN (
+UPDATE folder SET mtime_ns = 0, inode = 0 WHERE path IN (
     SELECT substr(path, 1, 7 + instr(substr(path, 8), '/') - 1) FROM problem WHERE orphan = 1);
 
 -- name: with_tilde

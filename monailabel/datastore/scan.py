@@ -161,6 +161,8 @@ class Scan:
         if known_as_of:
             with self._changes.begin(UNKNOWN) as edit:
                 edit.rows.put_folder("labels", *known_as_of)
+                for key in {f"labels/{tag}" for tag in found} - stamps.keys():
+                    edit.rows.put_folder(key, *_UNKNOWN_STAMP)  # or it would not be looked at again
         return list(dict.fromkeys([*known, *sorted(found)]))
 
     def _read(self, tag: str, stamps: Mapping[str, Stamp]) -> Reading | None:

@@ -142,6 +142,18 @@ def test_labels_wait_for_their_image(open_store: Open, folder: Path) -> None:
     assert store.get_label("late", "final").read() == b"l"
 
 
+def test_labels_wait_in_a_folder_that_is_known(store: LocalDatastore, folder: Path) -> None:
+    """A tag that has no label yet is looked at again, however long ago the labels' folder changed."""
+    (folder / "labels" / "third").mkdir()
+    let_age(folder / "labels")
+    store.refresh()
+    (folder / "labels" / "third" / "late.nii.gz").write_bytes(b"l")
+    store.refresh()
+    (folder / "late.nii.gz").write_bytes(b"i")
+    store.refresh()
+    assert store.get_label("late", "third").read() == b"l"
+
+
 def test_links_are_images_and_labels(open_store: Open, folder: Path, tmp_path: Path) -> None:
     """Links to files are taken in, with the target's real path; dangling ones and those to folders are not."""
     target = tmp_path / "archive.nii.gz"
