@@ -86,6 +86,11 @@ SELECT image_id, handed FROM item INDEXED BY item_waiting
 WHERE tag = '' AND listed = 1 AND final = 0 AND handed = :handed AND born >= :born
 ORDER BY born LIMIT 1;
 
+-- name: waiting
+-- Those of the listed images without a final label that were handed out longest ago.
+SELECT image_id, handed FROM item INDEXED BY item_waiting
+WHERE tag = '' AND listed = 1 AND final = 0 ORDER BY handed, born LIMIT :limit;
+
 -- name: handed
 -- When each of the given images was last handed out.
 SELECT i.image_id, i.handed FROM json_each(:ids) s JOIN item i INDEXED BY item_name ON i.image_id = s.value AND i.tag = '';

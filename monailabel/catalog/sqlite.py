@@ -170,6 +170,10 @@ class SqliteCatalog:
             row: tuple[str, int] = connection.execute(QUERIES["waiting_from"], {"handed": handed, "born": born}).get
             return row
 
+    def waiting(self, limit: int) -> list[tuple[str, int]]:
+        """Give up to `limit` unlabelled images, those handed out longest ago, and when that was."""
+        return self._all("waiting", limit=limit)
+
     def handed(self, ids: list[str]) -> dict[str, int]:
         """Give when each image was last handed out, in seconds, 0 for never."""
         return dict(self._all("handed", ids=json.dumps(ids)))

@@ -43,6 +43,9 @@ def choose_all(wishes: Mapping[int, Wish], catalog: SqliteCatalog) -> dict[int, 
             found[number] = chosen
             if chosen["id"] not in given or wish.strategy == "first":
                 break
+        else:  # chance does not find the last ones of few
+            left = [row for row in catalog.waiting(len(given) + 1) if row[0] not in given] if _is_plain(wish) else []
+            found[number] = _handed(left[0]) if left else found[number]
         if number in found:
             given.add(found[number]["id"])
     return found
@@ -54,12 +57,22 @@ def choose(
     """Choose an unlabelled image by a strategy; None if none is left."""
     if strategy not in STRATEGIES:
         raise InvalidInputException(f"strategy {strategy!r} not found; there are: {', '.join(STRATEGIES)}")
-    plain = not labels and label_tag in (None, "", DefaultLabelTag.FINAL.value)
+    plain = _is_plain(Wish(strategy, None, label_tag, labels))
     if strategy == "first":
         return _first(catalog, plain, label_tag, labels)
     place = random.random()  # noqa: S311 - nothing depends on nobody's guessing it
     found = catalog.waiting_longest(place) if plain else _longest_of(catalog, label_tag, labels)
-    return {"id": found[0], "weight": int(time.time()) - found[1]} if found else None
+    return _handed(found) if found else None
+
+
+def _is_plain(wish: Wish) -> bool:
+    """Tell whether it asks for any image without a final label, for which there is an index."""
+    return not wish.labels and wish.label_tag in (None, "", DefaultLabelTag.FINAL.value)
+
+
+def _handed(row: tuple[str, int]) -> dict[str, Any]:
+    """Give the answer: the image, and the seconds since it was handed out."""
+    return {"id": row[0], "weight": int(time.time()) - row[1]}
 
 
 def _first(catalog: SqliteCatalog, plain: bool, tag: str | None, labels: list[str] | None) -> dict[str, Any] | None:

@@ -1,5 +1,6 @@
 """Which image is handed out next for annotation."""
 
+import random
 import time
 from collections.abc import Callable
 
@@ -93,6 +94,13 @@ def test_several_who_ask_at_once_get_images_of_their_own(cases: LocalDatastore) 
     assert [e["image"] for e in events] == [g["id"] for g in given if g]
     for event in events:
         assert cases.get_image_info(event["image"])["strategy"]["random"]["client_id"] == event["actor"]
+
+
+def test_nobody_gets_the_same_by_bad_luck(cases: LocalDatastore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However chance falls, each gets an image of their own while there are enough."""
+    monkeypatch.setattr(random, "random", lambda: 0.0)
+    given = cases.next_images([Wish("random", name) for name in ("ann", "ben", "eve")])
+    assert {g["id"] for g in given if g} == {"c0", "c2", "c3"}
 
 
 def test_more_who_ask_than_images(cases: LocalDatastore, source: Source) -> None:
