@@ -16,9 +16,10 @@ VIEWER  := $(shell find viewer -name node_modules -prune -o -type f -print) # th
 # The seconds that each part of the tests may take before it is ended: together the quarter of an hour that CI grants.
 # On a slow machine: make test UNIT= COMPAT= ENDURE= BROWSER=
 UNIT    ?= --session-timeout=250
-COMPAT  ?= --session-timeout=110
-ENDURE  ?= --session-timeout=310
+COMPAT  ?= --session-timeout=90
+ENDURE  ?= --session-timeout=250
 BROWSER ?= --session-timeout=230
+TWO     := --numprocesses=2 --dist=worksteal
 ROUNDS  ?= 1000
 
 .DEFAULT_GOAL := help
@@ -40,13 +41,13 @@ folder-named:
 test: test-unit test-compatibility test-endurance test-browser ## Set up and pass all tests, in less than 15 minutes on two cores.
 
 test-unit: $(VENV)/.tests ## Only the tests of each part and of each seam (at most 4 minutes).
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(UNIT) tests/unit $(wildcard tests/contract) $(PYTEST)
+	$(BIN)/python -m pytest $(TWO) $(UNIT) tests/unit $(wildcard tests/contract) $(PYTEST)
 
-test-compatibility: $(VENV)/.tests $(MONAI)/.complete ## Only the tests beside MONAI Label and with its clients' requests (at most 2 minutes).
-	$(if $(wildcard tests/compatibility/test_*.py),$(BIN)/python -m pytest $(COMPAT) tests/compatibility $(PYTEST))
+test-compatibility: $(VENV)/.tests $(MONAI)/.complete ## Only the tests beside MONAI Label and with its clients' requests (at most 1.5 minutes).
+	$(if $(wildcard tests/compatibility/test_*.py),$(BIN)/python -m pytest $(TWO) $(COMPAT) tests/compatibility $(PYTEST))
 
-test-endurance: $(VENV)/.tests $(MONAI)/.complete ## Only the tests that kill, race and damage (at most 5.5 minutes).
-	$(if $(wildcard tests/endurance/test_*.py),$(BIN)/python -m pytest $(ENDURE) tests/endurance $(PYTEST))
+test-endurance: $(VENV)/.tests $(MONAI)/.complete ## Only the tests that kill, race and damage (at most 4 minutes).
+	$(if $(wildcard tests/endurance/test_*.py),$(BIN)/python -m pytest $(TWO) $(ENDURE) tests/endurance $(PYTEST))
 
 endurance: $(VENV)/.tests ## The same for as long as ROUNDS says (kills; 1,000 take about half an hour), with their figures.
 	ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -s --timeout=7200 tests/endurance $(PYTEST)

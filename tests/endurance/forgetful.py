@@ -169,6 +169,8 @@ class _Bytes:
     since: list[Wrote] = field(default_factory=list)
 
     def left(self, chance: random.Random, share: float) -> tuple[bytes, Attributes]:
+        if self.attributes and not self.since:
+            return self.durable, self.attributes
         blocks = [(at, data) for wrote in self.since for at, data in wrote.blocks.items() if chance.random() < share]
         kept = [wrote for wrote in self.since if chance.random() < share]
         size = chance.choice(kept).size if 0 < share < 1 and kept else kept[-1].size if kept else len(self.durable)
