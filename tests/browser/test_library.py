@@ -215,12 +215,14 @@ def test_files_that_are_dropped_become_images(cases: Cases, page: Page) -> None:
 
 
 def test_what_is_dropped_by_mistake_becomes_no_image(cases: Cases, page: Page) -> None:
-    """A file that is no image by its name is named, and not added."""
-    page.goto("/ui/?text=notes")
+    """A file that is no image by its name is named, and not added; a format that is rare is an image."""
+    page.goto("/ui/?text=rare-slide")
     expect(page.locator(".empty")).to_be_visible()
-    drop(page, "notes.txt", b"hello")
-    expect(page.locator(".notices")).to_contain_text("notes.txt: by its name no image")
-    assert "notes" not in cases.ids()
+    drop(page, "rare-slide.txt", b"hello")
+    expect(page.locator(".notices")).to_contain_text("rare-slide.txt: by its name no image")
+    drop(page, "rare-slide.czi", b"of a microscope")
+    expect(tile(page, "rare-slide")).to_be_visible()
+    assert [v["version"] for v in cases.server.store.image_versions("rare-slide")] == [1]
 
 
 def test_a_label_that_cannot_be_drawn_leaves_the_image_its_picture(cases: Cases, page: Page) -> None:

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { Dialog } from "./dialogs";
 import { useDropping } from "./dropping";
-import { addLabel, isPicture } from "./uploads";
+import { addLabel, isNoLabel } from "./uploads";
 
 export function Dropped({ id, tag }: { id: string; tag: string | null }) {
   const [file, setFile] = useState<File | null>(null);
@@ -14,6 +14,7 @@ export function Dropped({ id, tag }: { id: string; tag: string | null }) {
     if (file && typeof given === "string" && given.trim()) void addLabel(id, given.trim(), file);
     setFile(null);
   };
+  const strange = file !== null && isNoLabel(file.name);
   return (
     <>
       {dragged && <p class="drop-here">Drop a label of {id} here</p>}
@@ -35,7 +36,7 @@ export function Dropped({ id, tag }: { id: string; tag: string | null }) {
             <b>{file?.name}</b> becomes a label of <b>{id}</b>. A label of that tag that is there already is kept as an
             earlier version.
           </p>
-          {file && !isPicture(file.name) && (
+          {strange && (
             <p class="hint warning" role="note">
               By its name this is no image: who trains with this label will get a file that cannot be read as one.
             </p>
@@ -49,7 +50,7 @@ export function Dropped({ id, tag }: { id: string; tag: string | null }) {
               Cancel
             </button>
             <button type="submit" class="button">
-              {file && !isPicture(file.name) ? "Save all the same" : "Save"}
+              {strange ? "Save all the same" : "Save"}
             </button>
           </p>
         </form>

@@ -5,16 +5,17 @@ import { notify } from "./notices";
 import { who } from "./reviewer";
 import { counted } from "./words";
 
-const PICTURES = /\.(nii|nrrd|nhdr|mha|mhd|mgh|mgz|dcm|dicom|png|jpe?g|tiff?|bmp|webp|gif|svs|ndpi)(\.gz)?$/i;
+// By their names: scanners and microscopes have more endings of images than a list could hold.
+const DOCUMENTS =
+  /\.(txt|md|rtf|pdf|docx?|odt|xlsx?|ods|csv|tsv|pptx?|ya?ml|html?|log|py|ipynb|zip|7z|tar|tgz|exe|mp[34])$/i;
+const OUTLINES = /\.(json|xml)$/i; // what pathologists draw is kept in these; beside images they tell of them
 
-// By its name; a file of DICOM may have none of these ends.
-export function isPicture(name: string): boolean {
-  return PICTURES.test(name) || !/\.[a-z][a-z0-9]*$/i.test(name);
-}
+export const isNoLabel = (name: string): boolean => DOCUMENTS.test(name);
+export const isNoImage = (name: string): boolean => DOCUMENTS.test(name) || OUTLINES.test(name);
 
 export async function addImages(dropped: File[]): Promise<void> {
-  const files = dropped.filter((file) => isPicture(file.name));
-  for (const { name } of dropped.filter((file) => !isPicture(file.name))) {
+  const files = dropped.filter((file) => !isNoImage(file.name));
+  for (const { name } of dropped.filter((file) => isNoImage(file.name))) {
     notify({ kind: "failed", text: `${name}: by its name no image, and not added.` });
   }
   if (!files.length) return;
