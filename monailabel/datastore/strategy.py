@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,6 @@ STRATEGIES = {
     "random": "an unlabelled image at random, preferring those handed out longest ago",
     "first": "the first unlabelled image",
 }
-
-
-_TRIES = 8  # to find another image for each of several who ask at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,55 +33,40 @@ def choose_all(wishes: Mapping[int, Wish], catalog: SqliteCatalog) -> dict[int, 
     found: dict[int, dict[str, Any]] = {}
     given: set[str] = set()
     for number, wish in wishes.items():
-        for _ in range(_TRIES):
-            chosen = choose(wish.strategy, catalog, wish.label_tag, wish.labels)
-            if chosen is None:
-                break
+        chosen = _choose(wish, catalog, given)
+        if chosen is not None:
             found[number] = chosen
-            if chosen["id"] not in given or wish.strategy == "first":
-                break
-        else:  # chance does not find the last ones of few
-            left = [row for row in catalog.waiting(len(given) + 1) if row[0] not in given] if _is_plain(wish) else []
-            found[number] = _handed(left[0]) if left else found[number]
-        if number in found:
-            given.add(found[number]["id"])
+            given.add(chosen["id"])
     return found
 
 
-def choose(
-    strategy: str, catalog: SqliteCatalog, label_tag: str | None, labels: list[str] | None
-) -> dict[str, Any] | None:
-    """Choose an unlabelled image by a strategy; None if none is left."""
-    if strategy not in STRATEGIES:
-        raise InvalidInputException(f"strategy {strategy!r} not found; there are: {', '.join(STRATEGIES)}")
-    plain = _is_plain(Wish(strategy, None, label_tag, labels))
-    if strategy == "first":
-        return _first(catalog, plain, label_tag, labels)
-    place = random.random()  # noqa: S311 - nothing depends on nobody's guessing it
-    found = catalog.waiting_longest(place) if plain else _longest_of(catalog, label_tag, labels)
-    return _handed(found) if found else None
+def _choose(wish: Wish, catalog: SqliteCatalog, given: Set[str]) -> dict[str, Any] | None:
+    """Choose an unlabelled image, at random none of those `given` while there are others; None if none is left."""
+    if wish.strategy not in STRATEGIES:
+        raise InvalidInputException(f"strategy {wish.strategy!r} not found; there are: {', '.join(STRATEGIES)}")
+    tag = wish.label_tag or DefaultLabelTag.FINAL.value
+    if not wish.labels and tag == DefaultLabelTag.FINAL.value:  # there is an index of these
+        if wish.strategy == "first":
+            found = catalog.first_unlabelled()
+            return {"id": found[0]} if found else None
+        found = _any_waiting(catalog, given)
+    else:
+        ids = catalog.unlabelled(tag, wish.labels or None)
+        if wish.strategy == "first":
+            return {"id": ids[0]} if ids else None
+        found = _longest_of(catalog.handed(ids), given)
+    return {"id": found[0], "weight": int(time.time()) - found[1]} if found else None
 
 
-def _is_plain(wish: Wish) -> bool:
-    """Tell whether it asks for any image without a final label, for which there is an index."""
-    return not wish.labels and wish.label_tag in (None, "", DefaultLabelTag.FINAL.value)
+def _any_waiting(catalog: SqliteCatalog, given: Set[str]) -> tuple[str, int] | None:
+    found = catalog.waiting_longest(random.random())  # noqa: S311 - nothing depends on nobody's guessing it
+    if found is None or found[0] not in given:
+        return found
+    return next((row for row in catalog.waiting(len(given) + 1) if row[0] not in given), found)
 
 
-def _handed(row: tuple[str, int]) -> dict[str, Any]:
-    """Give the answer: the image, and the seconds since it was handed out."""
-    return {"id": row[0], "weight": int(time.time()) - row[1]}
-
-
-def _first(catalog: SqliteCatalog, plain: bool, tag: str | None, labels: list[str] | None) -> dict[str, Any] | None:
-    if plain:
-        found = catalog.first_unlabelled()
-        return {"id": found[0]} if found else None
-    ids = catalog.unlabelled(tag or DefaultLabelTag.FINAL.value, labels)
-    return {"id": ids[0]} if ids else None
-
-
-def _longest_of(catalog: SqliteCatalog, tag: str | None, labels: list[str] | None) -> tuple[str, int] | None:
-    handed = catalog.handed(catalog.unlabelled(tag or DefaultLabelTag.FINAL.value, labels or None))
+def _longest_of(handed: dict[str, int], given: Set[str]) -> tuple[str, int] | None:
+    handed = {image: ts for image, ts in handed.items() if image not in given} or handed
     oldest = min(handed.values(), default=None)
     if oldest is None:
         return None

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -96,11 +97,15 @@ def test_several_who_ask_at_once_get_images_of_their_own(cases: LocalDatastore) 
         assert cases.get_image_info(event["image"])["strategy"]["random"]["client_id"] == event["actor"]
 
 
-def test_nobody_gets_the_same_by_bad_luck(cases: LocalDatastore, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("wanted", [{}, {"label_tag": "rare"}, {"labels": ["liver"]}], ids=str)
+def test_nobody_gets_the_same_by_bad_luck(
+    cases: LocalDatastore, monkeypatch: pytest.MonkeyPatch, wanted: dict[str, Any]
+) -> None:
     """However chance falls, each gets an image of their own while there are enough."""
     monkeypatch.setattr(random, "random", lambda: 0.0)
-    given = cases.next_images([Wish("random", name) for name in ("ann", "ben", "eve")])
-    assert {g["id"] for g in given if g} == {"c0", "c2", "c3"}
+    monkeypatch.setattr(random, "choice", lambda found: found[0])
+    given = cases.next_images([Wish("random", name, **wanted) for name in ("ann", "ben", "eve")])
+    assert len({g["id"] for g in given if g}) == 3
 
 
 def test_more_who_ask_than_images(cases: LocalDatastore, source: Source) -> None:
