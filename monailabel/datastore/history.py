@@ -28,9 +28,8 @@ def events(
     catalog: SqliteCatalog, after: int, limit: int | None, image_id: str | None, most_bytes: int | None = None
 ) -> list[dict[str, Any]]:
     """Give what happened after an event's number, in order."""
-    for name, value in (("after", after), ("limit", 0 if limit is None else limit)):
-        if not isinstance(value, int):
-            raise InvalidInputException(f"{name} {value!r} refused: it is {type(value).__name__}, not a whole number")
+    _must_be_whole("after", after)
+    _must_be_whole("limit", 0 if limit is None else limit)
     keys = ("seq", "time", "actor", "authenticated", "action", "image", "tag", "version", "before", "after")
     result = []
     for row in catalog.events(after, ALL if limit is None else limit, image_id, most_bytes):
@@ -144,10 +143,14 @@ def _open_checked(catalog: SqliteCatalog, changes: Changes, image_id: str, tag: 
     return OpenFile(fd, image_id + place.ext, facts.st_size, facts.st_mtime, sha256, sha256, version)
 
 
+def _must_be_whole(name: str, value: object) -> None:
+    if not isinstance(value, int):
+        raise InvalidInputException(f"{name} {value!r} refused: it is {type(value).__name__}, not a whole number")
+
+
 def _place_of(catalog: SqliteCatalog, changes: Changes, image_id: str, tag: str, version: int) -> _Place:
     what = f"version {version} of " + (f"label {tag!r} of image {image_id!r}" if tag else f"image {image_id!r}")
-    if not isinstance(version, int):
-        raise InvalidInputException(f"version {version!r} refused: it is {type(version).__name__}, not a whole number")
+    _must_be_whole("version", version)
     rows = {row[0]: row for row in catalog.versions(image_id, tag)}
     item = catalog.item(image_id, tag)
     if item is None or version not in rows:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Self
 from monailabel import naming
 from monailabel.catalog.records import recorded
 from monailabel.datastore import archive, history
-from monailabel.datastore.beyond import Beyond, IfMatch, Source, base_name, structures_of
+from monailabel.datastore.beyond import Beyond, structures_of
 from monailabel.datastore.layouts import Wish
 from monailabel.datastore.objects import Objects, whole
 from monailabel.datastore.options import Options
 from monailabel.datastore.progress import Progress
 from monailabel.datastore.reading import open_newest
 from monailabel.datastore.readonly import ReadOnly
+from monailabel.datastore.receiving import IfMatch, Source, base_name
 from monailabel.datastore.remembering import text_of
 from monailabel.datastore.store import Store
 from monailabel.files.entering import FollowLinks, how_to_follow, open_regular
