@@ -112,9 +112,10 @@ SELECT count(*), max(born), group_concat(text, ',') FROM (
     SELECT i.born AS born,
         json_quote(i.image_id) || ':{"image":{"ext":' || json_quote(i.ext) || ',"info":' || i.info || '},"labels":{' ||
         coalesce((
-            SELECT group_concat(json_quote(l.tag) || ':{"ext":' || json_quote(l.ext) || ',"info":' || l.info || '}', ','
-                                ORDER BY l.born)
-            FROM item l INDEXED BY item_name WHERE l.image_id = i.image_id AND l.tag <> '' AND l.listed = 1), '') || '}}' AS text
+            SELECT group_concat(text, ',') FROM (
+                SELECT json_quote(l.tag) || ':{"ext":' || json_quote(l.ext) || ',"info":' || l.info || '}' AS text
+                FROM item l INDEXED BY item_name WHERE l.image_id = i.image_id AND l.tag > '' AND l.listed = 1
+                ORDER BY l.born)), '') || '}}' AS text
     FROM item i INDEXED BY item_listing WHERE i.tag = '' AND i.listed = 1 AND i.born > :after
     ORDER BY i.born LIMIT :limit);
 
@@ -124,9 +125,10 @@ SELECT group_concat(text, ',' ORDER BY place) FROM (
     SELECT s.key AS place,
         json_quote(i.image_id) || ':{"image":{"ext":' || json_quote(i.ext) || ',"info":' || i.info || '},"labels":{' ||
         coalesce((
-            SELECT group_concat(json_quote(l.tag) || ':{"ext":' || json_quote(l.ext) || ',"info":' || l.info || '}', ','
-                                ORDER BY l.born)
-            FROM item l INDEXED BY item_name WHERE l.image_id = i.image_id AND l.tag <> '' AND l.listed = 1), '') || '}}' AS text
+            SELECT group_concat(text, ',') FROM (
+                SELECT json_quote(l.tag) || ':{"ext":' || json_quote(l.ext) || ',"info":' || l.info || '}' AS text
+                FROM item l INDEXED BY item_name WHERE l.image_id = i.image_id AND l.tag > '' AND l.listed = 1
+                ORDER BY l.born)), '') || '}}' AS text
     FROM json_each(:ids) s JOIN item i INDEXED BY item_name ON i.image_id = s.value AND i.tag = ''
     WHERE i.listed = 1);
 

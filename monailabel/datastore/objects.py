@@ -3,7 +3,7 @@
 import gc
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from monailabel.catalog.document import Pages
@@ -55,6 +55,16 @@ def whole(pages: Pages) -> dict[str, Any]:
             except ValueError as error:
                 raise damaged_row(page) from error
     return {**pages.settings(), "objects": objects}
+
+
+def parsed(text: bytes) -> dict[str, Any] | None:
+    """Give a document that was written as a dictionary; None where it cannot be read."""
+    import orjson
+
+    with _uncollected(), suppress(ValueError):
+        document: dict[str, Any] = orjson.loads(text)
+        return document
+    return None
 
 
 def with_refused(document: dict[str, Any], refused: dict[str, Any]) -> dict[str, Any]:

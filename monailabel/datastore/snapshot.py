@@ -220,6 +220,19 @@ class Snapshot:
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
+    def current(self) -> bytes | None:
+        """Give the document's bytes where they are what we wrote and show the newest event; None where they may not."""
+        assert self._catalog is not None
+        written = self._written()
+        if written is None or written.seq != self._catalog.last_event() or "refused" in self._catalog.settings():
+            return None
+        try:
+            with os.fdopen(open_regular(self.path, getattr(os, "O_NOFOLLOW", 0)), "rb") as file:
+                before, data, after = os.fstat(file.fileno()), file.read(), os.fstat(file.fileno())
+        except OSError:
+            return None
+        return data if _signature(before) == _signature(after) == written.signature else None
+
     def is_edited(self) -> bool:
         """Tell whether the document does not look as we left it."""
         there = signature(self.path)
@@ -348,9 +361,12 @@ def _is_same(path: str, right: str) -> bool:
 def signature(path: str) -> tuple[int, int, int] | None:
     """Give size, time and inode of a file; None if there is none."""
     try:
-        facts = os.lstat(path)
+        return _signature(os.lstat(path))
     except FileNotFoundError:
         return None
+
+
+def _signature(facts: os.stat_result) -> tuple[int, int, int]:
     return facts.st_size, facts.st_mtime_ns, facts.st_ino
 
 

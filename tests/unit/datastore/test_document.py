@@ -104,7 +104,7 @@ def test_both_sides_changes_are_kept(store: LocalDatastore, folder: Path, open_s
     info = store.get_image_info("a")
     assert (info["here"], info["there"]) == (1, 2)
     assert store.get_label_info("a", "original")["model"] == "there"
-    assert read(folder) == store.json()
+    assert read(folder) == json.loads(store.json_bytes())
 
 
 def test_an_edit_is_not_overwritten_by_the_next_change(store: LocalDatastore, folder: Path, source: Source) -> None:
@@ -275,7 +275,7 @@ def test_hostile_entries_are_kept_and_reach_no_file(folder: Path, tmp_path: Path
 def test_pages_make_one_document(
     open_store: Open, folder: Path, source: Source, images: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Told two images at a time, the document on disk and over the interface is the one that `json()` gives."""
+    """Told two images at a time, the document is the same on disk, over the interface and by `json()`."""
     monkeypatch.setattr("monailabel.catalog.document._PAGE", 2)
     store = open_store()
     store.set_description("größer")
@@ -285,5 +285,51 @@ def test_pages_make_one_document(
             store.save_label(f"ä_{number}", source("l.nii.gz"), tag, {})
     assert list(store.json()["objects"]) == [f"ä_{number}" for number in range(images)]
     assert all(list(entry["labels"]) == ["second", "first"] for entry in store.json()["objects"].values())
-    assert (folder / "datastore_v2.json").read_text("ascii") == json.dumps(store.json(), indent=2)
-    assert json.loads(store.json_bytes()) == store.json()
+    told = json.loads(store.json_bytes())
+    assert store.json() == told
+    assert (folder / "datastore_v2.json").read_text("ascii") == json.dumps(told, indent=2)
+    (folder / "datastore_v2.json").unlink()
+    assert json.dumps(store.json()) == json.dumps(told)
+
+
+def _gone(document: Path) -> None:
+    document.unlink()
+
+
+def _cut(document: Path) -> None:
+    os.truncate(document, 40)
+
+
+def _changed(document: Path) -> None:
+    document.write_bytes(document.read_bytes().replace(b'"a"', b'"z"'))
+
+
+def _unreadable(document: Path) -> None:
+    """Change a byte and no time stamp."""
+    facts = document.stat()
+    with document.open("rb+") as file:
+        file.write(b"!")
+    os.utime(document, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+
+@pytest.mark.parametrize("happens", [_gone, _cut, _changed, _unreadable])
+def test_json_tells_the_datastore_whatever_becomes_of_its_document(
+    store: LocalDatastore, folder: Path, happens: Callable[[Path], None]
+) -> None:
+    """What `json()` gives is what was saved, where the document on disk is another one by now."""
+    before = json.loads(store.json_bytes())
+    happens(folder / "datastore_v2.json")
+    assert store.json() == before
+
+
+def test_json_tells_what_the_document_does_not_show_yet(
+    store: LocalDatastore, open_store: Open, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the document follows in the background, `json()` has a change at once, whoever made it."""
+    other = open_store()
+    monkeypatch.setattr(snapshot.Snapshot, "is_cheap", lambda _: False)
+    monkeypatch.setattr(snapshot.Snapshot, "write", lambda *_, **__: None)
+    for made, changed in (("here", store), ("elsewhere", other)):
+        changed.update_image_info("a", {"made": made})
+        assert store.json()["objects"]["a"]["image"]["info"]["made"] == made
+    assert "made" not in read(folder)["objects"]["a"]["image"]["info"]
