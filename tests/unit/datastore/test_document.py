@@ -3,6 +3,7 @@
 # mypy: disable-error-code="union-attr"
 # Where an image or label is missing, None has no read(), and that is how the test fails.
 
+import gc
 import json
 import os
 import shutil
@@ -320,6 +321,22 @@ def test_json_tells_the_datastore_whatever_becomes_of_its_document(
     before = json.loads(store.json_bytes())
     happens(folder / "datastore_v2.json")
     assert store.json() == before
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("enabled", [False, True])
+def test_json_leaves_the_garbage_collector_as_it_was(store: LocalDatastore, frozen: bool, enabled: bool) -> None:
+    """Whether the program has it switched off, or keeps objects out of its sight, is the program's affair."""
+    try:
+        (gc.enable if enabled else gc.disable)()
+        if frozen:
+            gc.freeze()
+        before = gc.get_freeze_count()
+        assert store.json()["objects"]
+        assert gc.isenabled() is enabled and (gc.get_freeze_count() > 0) is (before > 0) is frozen
+    finally:
+        gc.unfreeze()
+        gc.enable()
 
 
 def test_json_tells_what_the_document_does_not_show_yet(
