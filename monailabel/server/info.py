@@ -34,4 +34,5 @@ def _described(store: LocalDatastore) -> dict[str, Any]:
         "scoring": {},
         "train_stats": {},
         "datastore": store.status(),
+        "read_only": store.read_only,
     }

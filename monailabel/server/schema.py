@@ -80,6 +80,7 @@ class Info(BaseModel):
     scoring: dict[str, Any]
     train_stats: dict[str, Any]
     datastore: Status
+    read_only: bool = Field(description="whether every change is refused; MONAI Label's servers do not say it")
 
 
 class ImageId(BaseModel):

@@ -356,8 +356,18 @@ def test_who_did_what_and_when_is_told(changed: str, cases: Cases, page: Page) -
     expect(told.nth(0)).to_contain_text("ben replaced final version 2")
     expect(told.nth(1)).to_contain_text("anna added final version 1")
     assert re.fullmatch(r"\w+ \d+, \d{4}, \d+:\d+\s[AP]M", told.nth(0).locator("time").get_attribute("title") or "")
-    cases.review(changed, status="approved")
-    expect(told).to_have_count(4)
+    reviews: list[tuple[dict[str, str], str]] = [
+        ({"status": "approved"}, "approved final"),
+        ({"status": "approved", "level": "hard"}, "rated final"),
+        ({"status": "approved", "level": "hard", "comment": "well done"}, "commented on final"),
+        ({"status": ""}, "took back the review of final"),
+    ]
+    for count, (review, words) in enumerate(reviews, 4):
+        cases.review(changed, **review)
+        expect(told).to_have_count(count)
+        expect(told.nth(0)).to_contain_text(words)
+    cases.server.store.update_image_info(changed, {"site": "Bern"})
+    expect(told.nth(0)).to_contain_text("changed site of the image")
 
 
 def test_a_case_that_is_not_there_is_told(page: Page) -> None:

@@ -103,6 +103,8 @@ def test_any_key_of_the_info_is_a_filter(filtered: Cases, page: Page) -> None:
     """A key is chosen, its value typed; several of them all count; each can be taken away again."""
     page.goto("/ui/?text=filter_")
     page.locator("select[name=info-key]").select_option("site")
+    offered = page.locator("select[name=info-key] option").all_text_contents()
+    assert "scanner.field" in offered and not {"name", "ts"} & set(offered)  # of which each image has its own
     page.keyboard.type("Graz")
     page.keyboard.press("Enter")
     expect(page.locator(".found")).to_have_text("2 cases found")

@@ -11,6 +11,7 @@ from tests.browser.conftest import LAPTOP, Watched
 from tests.browser.screen import (
     CHANGE_COLOURS,
     differs,
+    drop,
     labelled,
     opacity,
     open_case,
@@ -57,6 +58,30 @@ def test_what_monailabelreviewer_wrote_is_shown(cases: Cases, page: Page) -> Non
     expect(page.get_by_label("comment")).to_have_value("from Slicer")
     expect(page.locator(".said")).to_contain_text("bob")
     expect(page.locator("h1 + .state")).to_have_text("Flagged")
+
+
+def test_a_decision_can_be_read_under_the_mouse_that_made_it(cases: Cases, page: Page) -> None:
+    """The button's word has another colour than the button."""
+    cases.label(cases.image("readable"))
+    page.goto("/ui/case/readable?view=axial")
+    page.get_by_role("button", name="Flag").click()
+    pressed = page.locator(".decision.flagged[aria-pressed=true]:hover")
+    expect(pressed).to_be_visible()
+    colours = "e => [getComputedStyle(e).color, getComputedStyle(e).backgroundColor]"
+    until(lambda: pressed.evaluate(colours)[1] != "rgba(0, 0, 0, 0)", page)
+    ink, paper = pressed.evaluate(colours)
+    assert ink != paper
+
+
+def test_a_phone_held_sideways_shows_picture_and_tools(cases: Cases, browser: Browser, server: Server) -> None:
+    """The tools lie beside the picture, which has most of the screen's height; nothing is wider than the screen."""
+    cases.label(cases.image("sideways"))
+    window = Watched(browser, server, viewport={"width": 780, "height": 360}, has_touch=True, is_mobile=True)
+    box = open_case(window.page, "sideways").bounding_box()
+    flag = window.page.get_by_role("button", name="Flag").bounding_box()
+    assert box and flag and box["height"] > 0.6 * 360 and flag["x"] >= box["x"] + box["width"]
+    assert window.page.evaluate("document.documentElement.scrollWidth") <= 780
+    window.close()
 
 
 def test_a_decision_can_be_taken_back(cases: Cases, page: Page) -> None:
@@ -107,6 +132,33 @@ def test_where_nothing_waits_the_queue_says_so(browser: Browser, viewer: None, t
         expect(window.page.locator("h1")).to_have_text("last")
         window.page.get_by_role("button", name="Approve").click()
         expect(window.page.locator(".empty")).to_contain_text("Nothing waits for review")
+        window.close()
+
+
+def test_where_nothing_may_be_changed_nothing_offers_to(browser: Browser, viewer: None, tmp_path: Path) -> None:
+    """A server that only shows a datastore says so; no decision, key or dropped file is taken, nor refused late."""
+    (tmp_path / "shown").mkdir()
+    with running(tmp_path / "shown") as server:
+        cases = Cases(server, tmp_path)
+        cases.label(cases.image("looked_at"))
+        cases.label("looked_at", boxes((LEFT_BOX, 1)))
+        before = server.store.last_event()
+    with running(tmp_path / "shown", read_only=True) as server:
+        window = Watched(browser, server, **LAPTOP)
+        page = window.page
+        open_case(page, "looked_at")
+        expect(page.locator(".heading .read-only")).to_be_visible()
+        expect(page.locator(".review")).to_contain_text("nothing can be changed here")
+        for name in ("Approve", "Flag", "hard"):
+            expect(page.get_by_role("button", name=name)).to_be_disabled()
+        expect(page.get_by_label("comment")).to_be_disabled()
+        expect(page.get_by_title("Make this version the current one again")).to_have_count(0)
+        expect(page.locator("input[type=file]")).to_have_count(0)
+        page.keyboard.press("a")
+        drop(page, "mine.nii.gz", b"a label")
+        expect(page.locator(".notices")).to_contain_text("nothing was added")
+        expect(page.locator("dialog[open]")).to_have_count(0)
+        assert server.store.last_event() == before
         window.close()
 
 

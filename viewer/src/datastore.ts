@@ -4,6 +4,12 @@ import type { Chosen } from "./address";
 import type { Query } from "./query";
 import { ask, at, json, send } from "./server";
 
+export interface Info {
+  name: string;
+  description: string;
+  read_only: boolean;
+}
+
 export type State = "unlabelled" | "labelled" | "approved" | "flagged";
 
 export interface Row {
@@ -70,6 +76,8 @@ export interface Happening {
   image: string;
   tag: string;
   version: number | null;
+  old: LabelInfo | null;
+  new: LabelInfo | null;
 }
 
 export interface Review {
@@ -102,7 +110,7 @@ export function images(asking: Asking, signal?: AbortSignal): Promise<Page> {
 }
 
 export const facets = (): Promise<Facets> => json("/datastore/images/facets");
-export const info = (): Promise<{ name: string; description: string; version: string }> => json("/info/");
+export const info = (): Promise<Info> => json("/info/");
 export const header = (image: string): Promise<Header> => json(at("/datastore/image/header", { image }));
 export const imageInfo = (image: string): Promise<Record<string, unknown>> =>
   json(at("/datastore/image/info", { image }));

@@ -3,10 +3,12 @@
 import { useState } from "preact/hooks";
 import { Dialog } from "./dialogs";
 import { useDropping } from "./dropping";
+import { useReadOnly } from "./home";
 import { addLabel, isNoLabel } from "./uploads";
 
 export function Dropped({ id, tag }: { id: string; tag: string | null }) {
   const [file, setFile] = useState<File | null>(null);
+  const readOnly = useReadOnly();
   const dragged = useDropping((files) => setFile(files[0] ?? null));
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
@@ -15,6 +17,7 @@ export function Dropped({ id, tag }: { id: string; tag: string | null }) {
     setFile(null);
   };
   const strange = file !== null && isNoLabel(file.name);
+  if (readOnly) return null;
   return (
     <>
       {dragged && <p class="drop-here">Drop a label of {id} here</p>}

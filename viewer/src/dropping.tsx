@@ -1,12 +1,15 @@
 // Files that are dragged over the page, and what is done with them when they are dropped.
 
 import { useEffect, useRef, useState } from "preact/hooks";
+import { useReadOnly } from "./home";
+import { notify } from "./notices";
 
 // Take files dropped anywhere in the page; true while some are held over it.
 export function useDropping(take: (files: File[]) => void): boolean {
   const [over, setOver] = useState(false);
+  const readOnly = useReadOnly();
   const current = useRef(take);
-  current.current = take;
+  current.current = readOnly ? refuse : take;
   useEffect(() => {
     let depth = 0; // of elements that the pointer has come into
     const carries = (event: DragEvent) => event.dataTransfer?.types.includes("Files") ?? false;
@@ -33,5 +36,9 @@ export function useDropping(take: (files: File[]) => void): boolean {
       removeEventListener("drop", drop, options);
     };
   }, []);
-  return over;
+  return over && !readOnly;
+}
+
+function refuse(): void {
+  notify({ kind: "failed", text: "This server only shows the datastore; nothing was added." });
 }

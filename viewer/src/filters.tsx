@@ -84,8 +84,12 @@ function Choice({ word, name, counts, query, change }: ChoiceProps) {
   );
 }
 
+const OWN = ["name", "ts"]; // every info has them, and each its own value
+
 function InfoFilter({ query, facets, change }: Props) {
-  const keys = Object.keys(facets?.info ?? {}).sort();
+  const keys = Object.keys(facets?.info ?? {})
+    .filter((known) => !OWN.includes(known))
+    .sort();
   const [key, setKey] = useState("");
   const [value, setValue] = useState("");
   const add = (event: Event) => {

@@ -2,15 +2,15 @@
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { info } from "./datastore";
 import { askForName, showKeys } from "./dialogs";
+import { askHome, useHome } from "./home";
 import { Icon } from "./icons";
-import { useAsked } from "./loading";
 import { listen, name } from "./reviewer";
 import { apply, following, theme } from "./theme";
 
 export function Heading({ title, children }: { title?: string; children?: ComponentChildren }) {
-  const about = useAsked(info, []).value;
+  const about = useHome();
+  useEffect(() => void askHome(), []);
   useEffect(() => {
     if (about) document.title = title ? `${title} – ${about.name}` : about.name;
   }, [about, title]);
@@ -21,6 +21,7 @@ export function Heading({ title, children }: { title?: string; children?: Compon
       </a>
       {children}
       <div class="tools">
+        {about?.read_only && <small class="read-only">read-only</small>}
         <button type="button" class="quiet help" title="Keys (?)" aria-label="keys" onClick={showKeys}>
           <Icon name="keys" />
         </button>

@@ -1,6 +1,6 @@
 // What happened to a case, and who did it, the newest first.
 
-import type { Happening } from "./datastore";
+import type { Happening, LabelInfo } from "./datastore";
 import type { Asked } from "./loading";
 import { ago, moment } from "./words";
 
@@ -11,7 +11,6 @@ const WORDS: Record<string, string> = {
   replaced: "replaced",
   removed: "removed",
   restored: "brought back",
-  updated: "changed the info of",
   set: "set the info of",
   found: "found in the folder:",
   missing: "missed in the folder:",
@@ -48,11 +47,36 @@ function Line({ event }: { event: Happening }) {
   return (
     <li>
       <span>
-        <b>{event.actor ?? "unknown"}</b> {WORDS[event.action] ?? event.action}{" "}
+        <b>{event.actor ?? "unknown"}</b> {event.action === "updated" ? update(event) : (WORDS[event.action] ?? event.action)}{" "}
         {event.tag ? <i>{event.tag}</i> : "the image"}
         {event.version != null && <small> version {event.version}</small>}
       </span>
       <time title={moment(event.time)}>{ago(event.time)}</time>
     </li>
+  );
+}
+
+const SOME = 3; // keys that are named; of more the line would be nothing but keys
+
+function update(event: Happening): string {
+  const keys = differing(event.old ?? {}, event.new ?? {});
+  if (keys.length === 1 && keys[0] === "strategy") return "was handed";
+  if (keys.length === 1 && keys[0] === "segmentationMeta") return review(event.old ?? {}, event.new ?? {});
+  return keys.length && keys.length <= SOME ? `changed ${keys.join(", ")} of` : "changed the info of";
+}
+
+function review(old: LabelInfo, now: LabelInfo): string {
+  const was = old.segmentationMeta ?? {};
+  const is = now.segmentationMeta ?? {};
+  if (is.status && is.status !== was.status) return is.status;
+  if (was.status && !is.status) return "took back the review of";
+  const keys = differing(was, is);
+  return keys.includes("comment") ? "commented on" : keys.includes("level") ? "rated" : "reviewed";
+}
+
+function differing(old: object, now: object): string[] {
+  const [was, is] = [new Map(Object.entries(old)), new Map(Object.entries(now))];
+  return [...new Set([...was.keys(), ...is.keys()])].filter(
+    (key) => key !== "ts" && JSON.stringify(was.get(key)) !== JSON.stringify(is.get(key)),
   );
 }

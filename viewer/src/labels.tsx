@@ -3,6 +3,7 @@
 import { nameOf, type CasePlace, type Chosen } from "./address";
 import { CHANGE_COLOURS, CHANGES, type Change } from "./changes";
 import { labelFile, restore, type Row, type Version } from "./datastore";
+import { useReadOnly } from "./home";
 import { Icon } from "./icons";
 import type { Labelmap } from "./labelmap";
 import type { Look } from "./look";
@@ -153,6 +154,7 @@ function isShown(version: Version, place: CasePlace): boolean {
 }
 
 function Versions({ id, tag, place, versions, show }: Props) {
+  const readOnly = useReadOnly();
   if (!versions.length) return null;
   const bringBack = async (version: number) => {
     const client = await who();
@@ -188,7 +190,8 @@ function Versions({ id, tag, place, versions, show }: Props) {
             {version.current ? (
               <small>current</small>
             ) : (
-              version.kept && (
+              version.kept &&
+              !readOnly && (
                 <button
                   type="button"
                   class="quiet"

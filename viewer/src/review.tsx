@@ -2,6 +2,7 @@
 
 import { useRef, useState } from "preact/hooks";
 import { review as save, type LabelInfo, type Review as Meta } from "./datastore";
+import { useReadOnly } from "./home";
 import { Icon, type IconName } from "./icons";
 import { useKeys } from "./keys";
 import type { Asked } from "./loading";
@@ -23,7 +24,8 @@ interface Props {
 
 export function Review({ id, tag, earlier, info, neighbours, queue }: Props) {
   const comment = useRef<HTMLTextAreaElement>(null);
-  const ready = tag !== null && info.value !== null && !earlier;
+  const readOnly = useReadOnly();
+  const ready = tag !== null && info.value !== null && !earlier && !readOnly;
   const { meta, draft, setDraft, write } = useMeta(id, ready ? tag : null, info);
   const decide = async (status: "approved" | "flagged") => {
     const undone = meta.status === status;
@@ -50,7 +52,7 @@ export function Review({ id, tag, earlier, info, neighbours, queue }: Props) {
     return (
       <section class="review">
         <h2>Review</h2>
-        <p class="hint">There is no label yet. Drop a label's file on this page to add one.</p>
+        <p class="hint">There is no label yet. {!readOnly && "Drop a label's file on this page to add one."}</p>
       </section>
     );
   const typed = draft ?? text(meta.comment);
@@ -59,6 +61,7 @@ export function Review({ id, tag, earlier, info, neighbours, queue }: Props) {
       <h2>
         Review <small>{tag}</small>
       </h2>
+      {readOnly && <p class="hint">This server only shows the datastore; nothing can be changed here.</p>}
       {earlier && <p class="hint">This is an earlier version; a review is about the current one.</p>}
       <div class="decide">
         <Decision
