@@ -153,13 +153,14 @@ def test_every_download_is_of_one_version_while_the_file_is_replaced(server: Ser
     writer.start()
     try:
         answers = [server.get(ADDRESS) for _ in range(rounds)]
+        while len({a.sha256 for a in answers}) < 2:  # on a busy machine nothing may have been replaced meanwhile
+            answers.append(server.get(ADDRESS))
     finally:
         done.set()
         writer.join()
     assert {answer.status for answer in answers} == {200}
     assert [a for a in answers if a.sha256 not in versions or a.headers["content-length"] != str(len(a.body))] == []
     assert [a.headers["etag"] for a in answers] == [f'"{a.sha256}"' for a in answers]
-    assert len({a.sha256 for a in answers}) > 1, "nothing was replaced meanwhile"
 
 
 def test_a_slow_download_survives_that_its_file_is_removed(server: Server) -> None:
