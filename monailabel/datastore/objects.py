@@ -80,17 +80,11 @@ def with_refused(document: dict[str, Any], refused: dict[str, Any]) -> dict[str,
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Keep the garbage collector from looking again and again through what is all still needed: half of the time.
-
-    Afterwards it counts as old, so that the collector does not look through all of it at once to find that out.
-    """
+    """Keep the garbage collector from looking again and again through what is all still needed: half of the time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if not gc.get_freeze_count():  # nobody else keeps objects out of its sight, to whom `unfreeze` would bring them
-            gc.freeze()
-            gc.unfreeze()
         if was_enabled:
             gc.enable()

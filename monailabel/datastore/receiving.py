@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from monailabel import naming
 from monailabel.datastore import actor as acting
@@ -26,9 +26,6 @@ from monailabel.interfaces.exception import (
     VersionConflictException,
 )
 from monailabel.models import IMAGE, bounded, plain
-
-if TYPE_CHECKING:
-    pass
 
 Source = str | PathLike[str] | Staged
 """A file to take in: its path, or one that was staged."""

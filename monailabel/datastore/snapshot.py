@@ -6,10 +6,10 @@ import logging
 import os
 import secrets
 import shlex
-import shutil
 import stat
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 NAME, DESCRIPTION = "new-dataset", "New Dataset"  # of a datastore that nobody named yet
 _PIECE = 1 << 20  # bytes that are copied at once
+_NOTHING = -1  # the newest event of a document that shows none of ours for sure
 _EACH = 3e-6  # seconds that a file costs in a snapshot, until one has been written
 _CHEAP_OBJECTS = 100  # with more files than that, the snapshot is written in the background
 
@@ -45,6 +46,7 @@ class Written:
     seq: int
     signature: tuple[int, int, int]  # size in bytes, time in nanoseconds, inode
     is_durable: bool  # document, copy and note were synced
+    checksum: int | None  # CRC-32 of its bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +154,11 @@ class Snapshot:
                     return
                 self._put(fresh, self._next, durable=durable)
                 with self._temporary(self.path) as copy:
-                    with open(self._next, "rb") as ours, open(copy, "xb") as theirs:
-                        shutil.copyfileobj(ours, theirs, _PIECE)
+                    checksum = _copy(self._next, copy)
                     self._put(copy, self.path, durable=durable)
                 own = os.path.dirname(fresh)
                 os.replace(f"{own}/{os.path.basename(self._next)}", f"{own}/{os.path.basename(self._base)}")
-                self._take_note(seq, durable=durable)
+                self._take_note(seq, checksum, durable=durable)
         self.cost = time.monotonic() - begin
 
     def _write_into(self, path: str) -> int:
@@ -175,12 +176,12 @@ class Snapshot:
         with suppress(FileNotFoundError):
             os.unlink(self._next)
 
-    def _take_note(self, seq: int, *, durable: bool = False) -> None:
+    def _take_note(self, seq: int, checksum: int, *, durable: bool = False) -> None:
         """Note how the document looks that we wrote; `durable` where what the note speaks of was synced."""
         if durable:
             sync_folder(os.path.dirname(self.path))
             sync_folder(os.path.dirname(self._base))
-        note = [self._identity, seq, *(signature(self.path) or ()), _boot(), durable]
+        note = [self._identity, seq, *(signature(self.path) or ()), _boot(), durable, checksum]
         self._replace(self._note, json.dumps(note).encode(), durable=durable)
 
     def _replace(self, path: str, data: bytes, *, durable: bool = False) -> None:
@@ -223,7 +224,7 @@ class Snapshot:
     def current(self) -> bytes | None:
         """Give the document's bytes where they are what we wrote and show the newest event; None where they may not."""
         assert self._catalog is not None
-        written = self._written()
+        written = None if self._private else self._written()  # a reader's own events have numbers of its own
         if written is None or written.seq != self._catalog.last_event() or "refused" in self._catalog.settings():
             return None
         try:
@@ -231,7 +232,8 @@ class Snapshot:
                 before, data, after = os.fstat(file.fileno()), file.read(), os.fstat(file.fileno())
         except OSError:
             return None
-        return data if _signature(before) == _signature(after) == written.signature else None
+        is_as_written = _signature(before) == _signature(after) == written.signature
+        return data if is_as_written and zlib.crc32(data) == written.checksum else None
 
     def is_edited(self) -> bool:
         """Tell whether the document does not look as we left it."""
@@ -268,7 +270,7 @@ class Snapshot:
                 written = self._written()
                 self._replace(self._base, data)
                 self._forget_next()
-                self._take_note(written.seq if written else 0)
+                self._take_note(written.seq if written else _NOTHING, zlib.crc32(data))
                 return None
             return News(parse(data, self.path), self._parsed(base), there)
 
@@ -279,7 +281,7 @@ class Snapshot:
             if data is not None and signature(self.path) == news.signature:
                 self._replace(self._base, data)
                 self._forget_next()
-                self._take_note(0)
+                self._take_note(_NOTHING, zlib.crc32(data))
 
     def set_aside(self) -> None:
         """Give a document that cannot be read another name."""
@@ -314,14 +316,16 @@ class Snapshot:
 
     def _written(self) -> Written | None:
         try:
-            identity, seq, size, mtime_ns, inode, boot, durable = json.loads(_read(self._note) or b"")
+            identity, seq, size, mtime_ns, inode, boot, durable, *more = json.loads(_read(self._note) or b"")
         except (ValueError, TypeError):
             return None
         assert self._catalog is not None
         # After a power loss document, copy and note may be of any age, and lack bytes, unless they were synced; and
         # what was synced holds only where no newer one can have been written since.
         holds = boot == _boot() or (durable and seq >= self._catalog.last_event())
-        return Written(seq, (size, mtime_ns, inode), durable) if identity == self._identity and holds else None
+        if identity != self._identity or not holds:
+            return None
+        return Written(seq, (size, mtime_ns, inode), durable, more[0] if more else None)
 
 
 def parse(data: bytes, path: str) -> "LocalDatastoreModel":
@@ -349,6 +353,16 @@ def _patient(path: str) -> "LocalDatastoreModel | None":
                 raise
             time.sleep(0.05)
     return None
+
+
+def _copy(path: str, target: str) -> int:
+    """Copy a file into a new one and give the CRC-32 of its bytes."""
+    checksum = 0
+    with open(path, "rb") as ours, open(target, "xb") as theirs:
+        while piece := ours.read(_PIECE):
+            theirs.write(piece)
+            checksum = zlib.crc32(piece, checksum)
+    return checksum
 
 
 def _is_same(path: str, right: str) -> bool:

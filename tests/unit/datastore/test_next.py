@@ -106,6 +106,7 @@ def test_nobody_gets_the_same_by_bad_luck(
     monkeypatch.setattr(random, "choice", lambda found: found[0])
     given = cases.next_images([Wish("random", name, **wanted) for name in ("ann", "ben", "eve")])
     assert len({g["id"] for g in given if g}) == 3
+    assert wanted or "c1" not in {g["id"] for g in given if g}, "it has its label"
 
 
 def test_more_who_ask_than_images(cases: LocalDatastore, source: Source) -> None:
