@@ -145,8 +145,10 @@ def test_where_nothing_may_be_changed_nothing_offers_to(browser: Browser, viewer
         before = server.store.last_event()
     with running(tmp_path / "shown", read_only=True) as server:
         window = Watched(browser, server, **LAPTOP)
-        page = window.page
+        page, sent = window.page, []
+        page.on("request", lambda request: sent.append(request.method))
         open_case(page, "looked_at")
+        expect(page.locator(".versions li")).to_have_count(2)
         expect(page.locator(".heading .read-only")).to_be_visible()
         expect(page.locator(".review")).to_contain_text("nothing can be changed here")
         for name in ("Approve", "Flag", "hard"):
@@ -158,7 +160,7 @@ def test_where_nothing_may_be_changed_nothing_offers_to(browser: Browser, viewer
         drop(page, "mine.nii.gz", b"a label")
         expect(page.locator(".notices")).to_contain_text("nothing was added")
         expect(page.locator("dialog[open]")).to_have_count(0)
-        assert server.store.last_event() == before
+        assert set(sent) == {"GET"} and server.store.last_event() == before
         window.close()
 
 

@@ -9,6 +9,7 @@ import { Line, Tile } from "./entry";
 import { Filters, Search } from "./filters";
 import { columnsOf, Grid, LINES, TILES } from "./grid";
 import { Heading } from "./heading";
+import { useReadOnly } from "./home";
 import { Icon } from "./icons";
 import { useKeys } from "./keys";
 import { listingOf, type Listing } from "./listing";
@@ -115,6 +116,7 @@ function Progress({ facets }: { facets: Facets | null }) {
 }
 
 function Found({ listing, query, clear }: { listing: Listing; query: Query; clear: () => void }) {
+  const readOnly = useReadOnly();
   if (listing.error)
     return (
       <section class="empty" role="alert">
@@ -140,7 +142,7 @@ function Found({ listing, query, clear }: { listing: Listing; query: Query; clea
   return (
     <section class="empty">
       <h2>No images yet</h2>
-      <p>Drop files here, copy them into the datastore's folder, or add them with</p>
+      <p>{readOnly ? "Copy files" : "Drop files here, copy them"} into the datastore's folder, or add them with</p>
       <pre>monailabel-datastore add FOLDER FILE…</pre>
     </section>
   );

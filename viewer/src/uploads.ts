@@ -7,8 +7,8 @@ import { counted } from "./words";
 
 // By their names: scanners and microscopes have more endings of images than a list could hold.
 const DOCUMENTS =
-  /\.(txt|md|rtf|pdf|docx?|odt|xlsx?|ods|csv|tsv|pptx?|ya?ml|html?|log|py|ipynb|zip|7z|tar|tgz|exe|mp[34])$/i;
-const OUTLINES = /\.(json|xml)$/i; // what pathologists draw is kept in these; beside images they tell of them
+  /\.(txt|md|rtf|pdf|docx?|odt|xlsx?|ods|csv|tsv|pptx?|ya?ml|html?|log|py|ipynb|zip|7z|rar|tar|tgz|db|ini|exe|mp[34])(\.(gz|bz2|xz))?$/i;
+const OUTLINES = /\.(json|xml)(\.gz)?$/i; // what pathologists draw is kept in these; beside images they tell of them
 
 export const isNoLabel = (name: string): boolean => DOCUMENTS.test(name);
 export const isNoImage = (name: string): boolean => DOCUMENTS.test(name) || OUTLINES.test(name);
