@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from monailabel.catalog.sqlite import SqliteCatalog
 from monailabel.datastore.entries import Stamp, path_by_key, stamp_of
-from monailabel.datastore.snapshot import signature
+from monailabel.datastore.note import Signature, signature
 from monailabel.files.folder import Folder
 
 
@@ -12,7 +12,7 @@ class Moment(NamedTuple):
     """What is other after any change of the catalog and of the document."""
 
     commits: tuple[int, int]
-    document: tuple[int, int, int] | None
+    document: Signature | None
 
 
 class Calm:

@@ -13,10 +13,11 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 from monailabel.catalog.sqlite import SqliteCatalog
+from monailabel.datastore import note
+from monailabel.datastore.note import NOTHING, Signature, Written, signature, signature_of
 from monailabel.datastore.objects import whole, with_refused
 from monailabel.files.entering import NO_FILE, entered, open_regular
 from monailabel.files.locking import FolderLock
@@ -30,23 +31,12 @@ logger = logging.getLogger(__name__)
 
 NAME, DESCRIPTION = "new-dataset", "New Dataset"  # of a datastore that nobody named yet
 _PIECE = 1 << 20  # bytes that are copied at once
-_NOTHING = -1  # the newest event of a document that shows none of ours for sure
 _EACH = 3e-6  # seconds that a file costs in a snapshot, until one has been written
 _CHEAP_OBJECTS = 100  # with more files than that, the snapshot is written in the background
 
 
 class EditedElsewhere(Exception):
     """Another program changed the document since we wrote it: its changes are to be taken in first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What we wrote last: the newest event in it, and how its file looked then."""
-
-    seq: int
-    signature: tuple[int, int, int]  # size in bytes, time in nanoseconds, inode
-    is_durable: bool  # document, copy and note were synced
-    checksum: int | None  # CRC-32 of its bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +48,7 @@ class News:
 
     theirs: "LocalDatastoreModel"
     base: "LocalDatastoreModel | None"
-    signature: tuple[int, int, int]
+    signature: Signature
 
 
 class Snapshot:
@@ -181,8 +171,8 @@ class Snapshot:
         if durable:
             sync_folder(os.path.dirname(self.path))
             sync_folder(os.path.dirname(self._base))
-        note = [self._identity, seq, *(signature(self.path) or ()), _boot(), durable, checksum]
-        self._replace(self._note, json.dumps(note).encode(), durable=durable)
+        noted = note.text(self._identity, seq, signature(self.path), durable=durable, checksum=checksum)
+        self._replace(self._note, noted, durable=durable)
 
     def _replace(self, path: str, data: bytes, *, durable: bool = False) -> None:
         with self._temporary(path) as fresh:
@@ -232,7 +222,7 @@ class Snapshot:
                 before, data, after = os.fstat(file.fileno()), file.read(), os.fstat(file.fileno())
         except OSError:
             return None
-        is_as_written = _signature(before) == _signature(after) == written.signature
+        is_as_written = signature_of(before) == signature_of(after) == written.signature
         return data if is_as_written and zlib.crc32(data) == written.checksum else None
 
     def is_edited(self) -> bool:
@@ -270,7 +260,7 @@ class Snapshot:
                 written = self._written()
                 self._replace(self._base, data)
                 self._forget_next()
-                self._take_note(written.seq if written else _NOTHING, zlib.crc32(data))
+                self._take_note(written.seq if written else NOTHING, zlib.crc32(data))
                 return None
             return News(parse(data, self.path), self._parsed(base), there)
 
@@ -281,7 +271,7 @@ class Snapshot:
             if data is not None and signature(self.path) == news.signature:
                 self._replace(self._base, data)
                 self._forget_next()
-                self._take_note(_NOTHING, zlib.crc32(data))
+                self._take_note(NOTHING, zlib.crc32(data))
 
     def set_aside(self) -> None:
         """Give a document that cannot be read another name."""
@@ -302,7 +292,7 @@ class Snapshot:
         except DamagedDatastoreException:
             return None
 
-    def _read_base(self, there: tuple[int, int, int] | None) -> bytes | None:
+    def _read_base(self, there: Signature | None) -> bytes | None:
         """Give what we wrote last into the document that looks like this; None if we never did, or cannot know.
 
         A writer that died between the document and its copy leaves both copies: the newer one belongs to the document
@@ -315,17 +305,8 @@ class Snapshot:
         return newer if newer is not None else _read(self._base)
 
     def _written(self) -> Written | None:
-        try:
-            identity, seq, size, mtime_ns, inode, boot, durable, *more = json.loads(_read(self._note) or b"")
-        except (ValueError, TypeError):
-            return None
         assert self._catalog is not None
-        # After a power loss document, copy and note may be of any age, and lack bytes, unless they were synced; and
-        # what was synced holds only where no newer one can have been written since.
-        holds = boot == _boot() or (durable and seq >= self._catalog.last_event())
-        if identity != self._identity or not holds:
-            return None
-        return Written(seq, (size, mtime_ns, inode), durable, more[0] if more else None)
+        return note.read(_read(self._note), self._identity, self._catalog.last_event)
 
 
 def parse(data: bytes, path: str) -> "LocalDatastoreModel":
@@ -370,28 +351,6 @@ def _is_same(path: str, right: str) -> bool:
         return filecmp.cmp(path, right, shallow=False)
     except FileNotFoundError:
         return False
-
-
-def signature(path: str) -> tuple[int, int, int] | None:
-    """Give size, time and inode of a file; None if there is none."""
-    try:
-        return _signature(os.lstat(path))
-    except FileNotFoundError:
-        return None
-
-
-def _signature(facts: os.stat_result) -> tuple[int, int, int]:
-    return facts.st_size, facts.st_mtime_ns, facts.st_ino
-
-
-@cache
-def _boot() -> str:
-    """Give what tells this run of the machine from others; where the system has no such thing, this process."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
-            return file.read().strip().decode()
-    except OSError:
-        return secrets.token_hex(16)
 
 
 def _read(path: str) -> bytes | None:

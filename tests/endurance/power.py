@@ -13,7 +13,7 @@ import apsw
 
 from monailabel.catalog import log as log_file
 from monailabel.catalog.connections import Connections
-from monailabel.datastore import history, snapshot
+from monailabel.datastore import history, note
 from monailabel.datastore.check import check
 from monailabel.datastore.local import LocalDatastore
 from tests.endurance.forgetful import Recorder, Remains, rebuild, same_inodes
@@ -61,7 +61,7 @@ def _hasten() -> None:
 def come_up(home: str, log: str, remains: str) -> None:
     """Open and close what a power loss left, recorded."""
     log_file._PLENTY = 1 << 60  # no disk has so much: the log is left as it is
-    snapshot._boot = lambda: "the machine was started again"  # type: ignore[assignment]
+    note._boot = lambda: "the machine was started again"  # type: ignore[assignment]
     with same_inodes(rebuild(pickle.loads(Path(remains).read_bytes()), home)):
         recorder = Recorder(home)
         LocalDatastore(f"{home}/studies").close()
@@ -71,7 +71,7 @@ def come_up(home: str, log: str, remains: str) -> None:
 def judge(cases: str, verdicts: str, first: bool) -> None:
     """Bring up each folder that a power loss left, and tell what is wrong with it, or only with the `first`."""
     logging.disable()
-    snapshot._boot = lambda: "the machine was started once more"  # type: ignore[assignment]
+    note._boot = lambda: "the machine was started once more"  # type: ignore[assignment]
     found, scratch = [], tempfile.mkdtemp(dir=MEMORY)
     for number, (name, *left) in enumerate(pickle.loads(Path(cases).read_bytes())):
         try:

@@ -47,7 +47,7 @@ function Line({ event }: { event: Happening }) {
   return (
     <li>
       <span>
-        <b>{event.actor ?? "unknown"}</b> {event.action === "updated" ? update(event) : (WORDS[event.action] ?? event.action)}{" "}
+        <b>{event.actor ?? "unknown"}</b> {deed(event)}{" "}
         {event.tag ? <i>{event.tag}</i> : "the image"}
         {event.version != null && <small> version {event.version}</small>}
       </span>
@@ -58,7 +58,8 @@ function Line({ event }: { event: Happening }) {
 
 const SOME = 3; // keys that are named; of more the line would be nothing but keys
 
-function update(event: Happening): string {
+function deed(event: Happening): string {
+  if (event.action !== "updated") return WORDS[event.action] ?? event.action;
   const keys = differing(event.old ?? {}, event.new ?? {});
   if (keys.length === 1 && keys[0] === "strategy") return "was handed";
   if (keys.length === 1 && keys[0] === "segmentationMeta") return review(event.old ?? {}, event.new ?? {});

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from monailabel.datastore import snapshot
+from monailabel.datastore import note, snapshot
 from monailabel.datastore.local import LocalDatastore
 from monailabel.interfaces.exception import DamagedDatastoreException, ImageNotFoundException, MONAILabelException
 
@@ -141,7 +141,7 @@ def test_an_older_document_after_a_power_loss_undoes_nothing(
         content = read(later)
         content["objects"]["b"]["image"]["info"]["there"] = 2
         write_in_place(later, content)
-    monkeypatch.setattr(snapshot, "_boot", lambda: "the machine was started again")
+    monkeypatch.setattr(note, "_boot", lambda: "the machine was started again")
     with open_store(later) as again:
         assert (again.get_image_info("a")["modality"], again.description()) == ("MR", "newer")
         assert again.get_labels_by_image_id("a") == {"final": "a"}
