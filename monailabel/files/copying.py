@@ -18,7 +18,7 @@ def copy_file(source: int, target: str) -> str:
     part = target + ".part"
     try:
         with open(part, "wb") as out:
-            _copy_bytes(source, out.fileno())
+            copy_bytes(source, out.fileno())
             os.fchmod(out.fileno(), facts.st_mode & 0o777)
         sha256, _ = digest(part)
         os.utime(part, ns=(facts.st_atime_ns, facts.st_mtime_ns))
@@ -41,8 +41,11 @@ def link_file(source: str, target: str) -> bool:
     return True
 
 
-def _copy_bytes(source: int, target: int) -> None:
-    """Copy bytes in the kernel: Btrfs and XFS then share the blocks of both files (copy_file_range(2))."""
+def copy_bytes(source: int, target: int) -> None:
+    """Copy all bytes of an open file in the kernel (copy_file_range(2)).
+
+    Btrfs and XFS then share the blocks of both files.
+    """
     at = 0
     if hasattr(os, "copy_file_range"):
         try:

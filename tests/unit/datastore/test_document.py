@@ -343,6 +343,17 @@ def test_json_leaves_the_garbage_collector_as_it_was(store: LocalDatastore, enab
         gc.enable()
 
 
+def test_json_leaves_frozen_what_the_program_froze(store: LocalDatastore) -> None:
+    """What a server froze before it forked stays out of the collector's sight, in memory that its children share."""
+    gc.freeze()
+    try:
+        assert gc.get_freeze_count()
+        assert store.json()["objects"]
+        assert gc.get_freeze_count()
+    finally:
+        gc.unfreeze()
+
+
 def test_json_tells_what_the_document_does_not_show_yet(
     store: LocalDatastore, open_store: Open, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
