@@ -15,8 +15,8 @@ def item_of(row: tuple[Any, ...]) -> Item:
     rowid, image_id, tag, ext, info, state, listed, version, inode, seq, mark, sha256, size, mtime_ns, link = row
     try:
         return Item(
-            rowid, image_id, tag, ext, json.loads(info), _STATES[state], bool(listed), version, sha256, size, mtime_ns,
-            inode, link, seq, mark,
+            rowid, image_id, tag, ext, _read_json(info)[0], _STATES[state], bool(listed), version, sha256, size,
+            mtime_ns, inode, link, seq, mark,
         )  # fmt: skip
     except (ValueError, TypeError, IndexError) as error:
         raise damaged_row(info) from error

@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from monailabel import naming
@@ -100,7 +99,12 @@ class Reading:
 
     def _side_by_side(self) -> Iterator[tuple[str, int]]:
         self.stamps[self.key] = trusted(self.path, _awaited(self.path))
-        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.path) as entries:
+        try:
+            found = os.scandir(self.path)
+        except (FileNotFoundError, NotADirectoryError):
+            del self.stamps[self.key]
+            return
+        with found as entries:
             for entry in entries:
                 name = entry.name
                 if naming.is_hidden(name) or name in self.own_names:

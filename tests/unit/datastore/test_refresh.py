@@ -254,6 +254,29 @@ print(json.dumps([settled, quiet, dropped, after_drop, removed, after_removal]))
     assert removed >= 1 and after_removal == []
 
 
+def test_no_pass_for_a_folder_that_is_gone(store: LocalDatastore, folder: Path, child: Callable[..., Any]) -> None:
+    """A tag's folder that somebody removed is looked for, not read again and again; one that comes back is read."""
+    store.close()
+    let_age(folder)
+    seen = child(
+        COUNT
+        + """
+import shutil
+shutil.rmtree(folder + "/labels/final")
+counted()
+left = next((n for n in range(2000) if counted() == 0), None), store.get_labeled_images()
+os.mkdir(folder + "/labels/final")
+open(folder + "/labels/final/a.nii.gz", "wb").close()
+back = counted(), store.get_labeled_images()
+print(json.dumps([*left, *back]))
+""",
+        folder,
+    )
+    settled, left, passes, labelled = seen
+    assert settled is not None and left == []
+    assert passes >= 1 and labelled == ["a"]
+
+
 def test_one_pass_over_each_folder(store: LocalDatastore, folder: Path, child: Callable[..., Any]) -> None:
     """A refresh that has something to take in reads each folder at most once."""
     store.close()
