@@ -152,21 +152,27 @@ class Changes:
     def _publish_all(self, marks: list[Mark]) -> None:
         for mark in marks:
             try:
-                self._publish(mark, again=False)
-                self._published[mark.id] = mark
+                if self._publish(mark, again=False):
+                    self._published[mark.id] = mark
+                else:
+                    self.waiting.set()
             except (OSError, InvalidInputException) as error:  # acknowledged it is: whoever comes next tries again
                 self.waiting.set()
                 logger.warning("%r is saved but not in its place yet: %s", mark.name, error)
 
-    def _publish(self, mark: Mark, *, again: bool) -> None:
-        """Put a change's files in their places; `again` where somebody may have begun to."""
-        folder = self.folder(mark.tag)
+    def _publish(self, mark: Mark, *, again: bool) -> bool:
+        """Put a change's files in their places; `again` where somebody may have begun to.
+
+        Tells whether nothing came out but what the mark names.
+        """
+        folder, came_out = self.folder(mark.tag), False
         if mark.staged and mark.name:
-            folder.put(mark.staged, mark.inode, mark.sha256, mark.name, again=again)
+            came_out = folder.put(mark.staged, mark.inode, mark.sha256, mark.name, again=again)
         elif mark.staged:
             folder.set_aside(mark.staged)
         if mark.out_name and mark.out_token and mark.out_token != mark.staged:
             folder.withdraw(mark.out_name, mark.out_token, again=again)
+        return mark.out_token == mark.staged or not came_out
 
     def _finish(self, marks: list[Mark]) -> tuple[list[tuple[Mark, list[Came]]], dict[int, Exception]]:
         """Publish marks and make that durable; give what came out, and the items that are stuck."""
@@ -177,7 +183,8 @@ class Changes:
                 again = self._published.pop(mark.id, None) is None  # from here on it is not as we left it
                 if again:
                     self._publish(mark, again=True)
-                done.append((mark, self._keep(mark, again=again)))
+                # Somebody who died at it may have moved what came out already, and not come to record it.
+                done.append((mark, self._keep(mark, again=again or mark.out_token is not None)))
             except (OSError, InvalidInputException) as error:  # the latter: a mark that we never made
                 stuck[mark.item] = error
         self._sync(done)

@@ -137,8 +137,8 @@ class Folder(Shown):
         except FileNotFoundError:
             return False
 
-    def put(self, token: str, inode: int | None, sha256: str | None, name: str, *, again: bool = True) -> None:
-        """Show a staged file under a name; what lay there is kept under the file's token.
+    def put(self, token: str, inode: int | None, sha256: str | None, name: str, *, again: bool = True) -> bool:
+        """Show a staged file under a name; what lay there is kept under the file's token. Tells whether something did.
 
         Does no harm twice, if told that it is `again`.
         """
@@ -152,17 +152,18 @@ class Folder(Shown):
                     os.rename(source, f"{source}.out")
                 except FileNotFoundError:
                     self._check_there()
-                return
+                return False
             try:
                 with self.enter(folder) as shown:
-                    _show(source, f"{shown}/{file}")
+                    came_out = _show(source, f"{shown}/{file}")
             except FileNotFoundError:
                 self._check_there()
                 self.make(folder)
                 with self.enter(folder) as shown:
-                    _show(source, f"{shown}/{file}")
+                    came_out = _show(source, f"{shown}/{file}")
             if again:  # whoever made the folders may have died before they were durable
                 self._sync_leading(folder)
+        return came_out
 
     def make(self, folder: str) -> None:
         """Make a folder below the root, those that lead to it, and the root, unless they are there."""
@@ -308,16 +309,18 @@ def digest(path: str | int, stop: Callable[[], bool] = lambda: False) -> tuple[s
     return sha256.hexdigest(), size
 
 
-def _show(source: str, target: str) -> None:
-    """Put a staged file in its place; what lay there comes out beside it."""
+def _show(source: str, target: str) -> bool:
+    """Put a staged file in its place; what lay there comes out beside it. Tells whether something did."""
     while True:
         try:
-            return place(source, target)
+            place(source, target)
+            return False
         except FileExistsError:
             if os.path.lexists(target) and not is_file(target):
                 raise FileExistsError(errno.EEXIST, "something that is no file has taken the name", target) from None
         try:
-            return swap(source, target, f"{source}.out")
+            swap(source, target, f"{source}.out")
+            return True
         except FileNotFoundError:
             continue
 

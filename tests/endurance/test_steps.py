@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import monailabel.datastore.change as change_protocol
+from monailabel.datastore.check import check
 from monailabel.datastore.local import LocalDatastore
 from tests.endurance.kinds import BEFORE, KINDS, NEW, REMOVED, UNSEEN, enters, state_after
 from tests.endurance.workers import apply, bringing
@@ -115,6 +116,34 @@ def die_between_any_two_calls(
         if died == 0:
             break
     assert turned and number > 10
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["a label replaced", "an image with another extension", "a label removed", "a label made for another version"],
+)
+def test_a_death_while_it_records_what_a_living_writer_did(
+    folder: Path, memory: Path, scratch: Path, nursery: Any, observe: Any, step_by_step: Any, kind: str
+) -> None:
+    """Somebody who dies on finishing another's change takes no version from it: the other goes on and records all."""
+    following = bringing("save_label", "b", ".nii", "following", tag="following")
+    after = step_by_step(state_after(KINDS[kind]), following)
+    first = 1 + list(KINDS).index(kind) % STRIDE
+    for number in range(first, 300, STRIDE):
+        copy = memory / f"copy-{number}"
+        shutil.copytree(folder, copy, symlinks=True)
+        with LocalDatastore(str(copy)) as store:
+            apply(store, KINDS[kind], scratch)
+            died = nursery.wait(nursery.start("die_recording", folder=str(copy), number=number))
+            apply(store, following, scratch)
+            versions = store.image_versions("a") + store.label_versions("a", "final")
+        assert all(version["kept"] for version in versions), f"death before call {number} cost a version"
+        assert observe(copy) == after
+        assert [f.what for f in check(copy, low_space=0) if f.stands] == [], f"after a death before call {number}"
+        shutil.rmtree(copy)
+        if died == 0:
+            break
+    assert died == 0 and number > 10
 
 
 @every_kind

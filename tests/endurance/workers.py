@@ -105,6 +105,26 @@ TOUCHING = set("open close fsync fdatasync rename replace link unlink remove mkd
 
 def die_at(folder: str, change: Change, number: int, scratch: str) -> None:
     """Make one change and die right before the call of that number that touches a file or goes into the files' code."""
+    store = LocalDatastore(folder)
+    _count_down(number)
+    apply(store, change, Path(scratch))
+    os._exit(0)
+
+
+def die_recording(folder: str, number: int) -> None:
+    """Open a datastore, and die right before the call of that number while what others did is recorded."""
+
+    def step(name: str) -> None:
+        if name == "commit":
+            _count_down(number)
+        elif name == "done":
+            os._exit(0)
+
+    change_protocol.on_step = step
+    LocalDatastore(folder)
+
+
+def _count_down(number: int) -> None:
     calls = itertools.count(1)
 
     def count(frame: Any, event: str, called: Any) -> None:
@@ -113,10 +133,7 @@ def die_at(folder: str, change: Change, number: int, scratch: str) -> None:
         if (system_call or ours) and next(calls) == number:
             os._exit(9)
 
-    store = LocalDatastore(folder)
     sys.setprofile(count)
-    apply(store, change, Path(scratch))
-    os._exit(0)
 
 
 def pause(folder: str, change: Change, step: str, scratch: str) -> None:
