@@ -95,9 +95,10 @@ UNION ALL SELECT out_token FROM mark WHERE out_token IS NOT NULL
 UNION ALL SELECT token FROM doomed;
 
 -- name: unkept
--- Versions of these bytes that are not the visible ones, and where they are kept, if they are.
-SELECT v.item, v.number, i.image_id, i.tag, v.kept FROM version v JOIN item i ON i.id = v.item
-WHERE v.sha256 = :sha256 AND v.kept IS NOT NULL ORDER BY v.item, v.number;
+-- Versions of these bytes that are not the visible ones and were not erased, and where they are kept, if they are.
+SELECT v.item, v.number, i.image_id, i.tag, v.kept
+FROM version v JOIN item i ON i.id = v.item LEFT JOIN event e ON e.seq = v.seq
+WHERE v.sha256 = :sha256 AND v.kept IS NOT NULL AND e.salt IS NOT x'' ORDER BY v.item, v.number;
 
 -- name: gaps
 -- Numbers between those of the events.

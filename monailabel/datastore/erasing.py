@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
 from monailabel.catalog.sqlite import SqliteCatalog
+from monailabel.datastore import strays
 from monailabel.datastore.actor import Actor
 from monailabel.datastore.change import Changes
 from monailabel.files.folder import LINK
@@ -100,7 +101,17 @@ class Erasing:
                     raise edit.stuck[item.rowid]
             edit.purge(image_id)
         self.finish()
+        self._erase_strays([(image_id, item.tag) for item in items])
         self._catalog.compact()
+
+    def _erase_strays(self, erased: list[tuple[str, str]]) -> None:
+        """Remove kept bytes that no version names any more and that were those of an erased one."""
+        sums = {version[2] for image_id, tag in erased for version in self._catalog.versions(image_id, tag)}
+        for folder, path in list(strays.strays(self._catalog, strays.every_folder(self._changes))):
+            token, _, sha256 = os.path.basename(path).partition(".")
+            if sha256 in sums and strays.owner(self._catalog, self._changes, folder, path) is None:
+                folder.erase(token, sha256)
+                sync_folder(os.path.dirname(path))
 
     def finish(self) -> None:
         """Remove the files that are doomed, also those that somebody else left."""

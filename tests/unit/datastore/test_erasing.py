@@ -154,6 +154,28 @@ def test_what_was_removed_before_can_be_purged(store: LocalDatastore, folder: Pa
         store.remove_image("never", purge=True)
 
 
+def test_kept_bytes_that_no_version_names_go_too(five: LocalDatastore, folder: Path) -> None:
+    """Bytes in the history that a fault left without a version are erased with the image whose they were."""
+    other = five.label_versions("b", "review")
+    for version in ("version 2", "b 1"):
+        (path,) = [p for p in (folder / ".monailabel" / "history").rglob("*.*") if p.read_bytes() == version.encode()]
+        path.with_name(path.name[:2] + "f" * 30 + path.suffix).write_bytes(path.read_bytes())
+    five.remove_image("a", purge=True)
+    assert not holding(folder, "version 2") and len(holding(folder, "b 1")) == 2
+    assert five.label_versions("b", "review") == other
+
+
+def test_what_was_erased_gets_no_bytes_again(five: LocalDatastore, folder: Path) -> None:
+    """A repair gives bytes that somebody brings back from elsewhere to no version that was erased."""
+    (path,) = [p for p in (folder / ".monailabel" / "history").rglob("*.*") if p.read_bytes() == b"version 2"]
+    name = path.name
+    five.remove_image("a", purge=True)
+    path.parent.mkdir(exist_ok=True)
+    (path.parent / name).write_bytes(b"version 2")
+    assert [f.repaired for f in check(folder, repair=True, low_space=0)] == [False]
+    assert not any(v["kept"] for v in five.label_versions("a", "review"))
+
+
 def test_copies_elsewhere_are_named(store: LocalDatastore, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A document that was set aside earlier may hold the data too; a warning names it."""
     aside = folder / "datastore_v2.json.damaged-20260101-000000-aa"
