@@ -1,7 +1,7 @@
 """Backups: each a folder of its own, named after its time, that opens as a datastore; and the way back from one."""
 
+import logging
 import os
-import re
 import secrets
 import shutil
 import stat
@@ -12,7 +12,8 @@ from itertools import count
 from monailabel.catalog.chain import BACKED_UP
 from monailabel.catalog.connections import copy_catalog
 from monailabel.datastore.actor import Actor, acting
-from monailabel.datastore.gathering import Backup, Gathering, is_inside
+from monailabel.datastore.checking.backups import altered
+from monailabel.datastore.gathering import LOCK, NAME, Backup, Gathering, is_inside
 from monailabel.datastore.options import STATE
 from monailabel.datastore.progress import Progress
 from monailabel.datastore.rebuilding import CATALOG
@@ -23,9 +24,10 @@ from monailabel.files.sharing import make_folder, sync_folder
 from monailabel.interfaces.exception import InvalidInputException
 from monailabel.models import Event
 
+logger = logging.getLogger(__name__)
+
 BROUGHT_UP = "brought up"
-_NAME = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ(-\d+)?")  # of a whole backup: its time, UTC
-_PART, _CUT, _LOCK = ".part", ".cut", ".lock"  # one on its way, one that was cut short, and whose turn it is
+_PART, _CUT = ".part", ".cut"  # one on its way, one that was cut short
 _BESIDE_CATALOG = tuple(CATALOG + suffix for suffix in ("", "-wal", "-shm", "-journal"))
 
 
@@ -41,7 +43,7 @@ def back_up(
     _check_place(store, target)
     make_folder(target, like=os.path.dirname(target))
     part, cut = os.path.join(target, _PART), os.path.join(target, _CUT)
-    with closing(FolderLock(os.path.join(target, _LOCK), like=target)) as lock, lock:
+    with closing(FolderLock(os.path.join(target, LOCK), like=target)) as lock, lock:
         if os.path.exists(part):
             shutil.rmtree(cut, ignore_errors=True)
             os.rename(part, cut)
@@ -57,7 +59,7 @@ def back_up(
 
 def newest(target: str) -> str | None:
     """Give the newest whole backup in a folder."""
-    names = [name for name in os.listdir(target) if _NAME.fullmatch(name)]
+    names = [name for name in os.listdir(target) if NAME.fullmatch(name)]
     return os.path.join(target, max(names)) if names else None
 
 
@@ -69,7 +71,7 @@ def _check_place(store: Store, target: str) -> None:
         if os.path.lexists(target):
             raise InvalidInputException(f"{target} refused: it is no folder")
         return
-    others = [name for name in os.listdir(target) if name not in (_PART, _CUT, _LOCK) and not _NAME.fullmatch(name)]
+    others = [name for name in os.listdir(target) if name not in (_PART, _CUT, LOCK) and not NAME.fullmatch(name)]
     if others:
         raise InvalidInputException(f"{target} refused: it holds {min(others)!r}; backups want a folder of their own")
 
@@ -93,10 +95,11 @@ def _tell(store: Store, actor: Actor, action: str, what: dict[str, object]) -> N
 def bring_up(backup: str, folder: str, progress: Progress | None = None) -> str:
     """Copy a backup (the newest in a folder of several) to a folder that is not there yet, or empty; give its path.
 
-    Not a byte of it is shared with the backup. Raises InvalidInputException.
+    Not a byte of it is shared with the backup. Visible files that are not as they were backed up stay behind, and a
+    warning names each: in the new folder they are missing. Raises InvalidInputException.
     """
     backup, folder = _whole(os.path.realpath(backup)), os.path.realpath(folder)
-    beside = os.path.dirname(backup) if _NAME.fullmatch(os.path.basename(backup)) else backup
+    beside = os.path.dirname(backup) if NAME.fullmatch(os.path.basename(backup)) else backup
     if is_inside(folder, beside) or is_inside(backup, folder):
         raise InvalidInputException(f"{folder} refused: it lies among the backups, or they in it; name another folder")
     if os.path.lexists(folder) and (not os.path.isdir(folder) or os.listdir(folder)):
@@ -104,6 +107,9 @@ def bring_up(backup: str, folder: str, progress: Progress | None = None) -> str:
     part = os.path.join(os.path.dirname(folder), f".{os.path.basename(folder)}.{secrets.token_hex(4)}")
     try:
         _copy_tree(backup, part, progress)
+        for path, flaw in list(altered(part, True, progress)):
+            logger.warning("%s %s; it is left there", os.path.join(backup, os.path.relpath(path, part)), flaw)
+            os.unlink(path)
         os.sync()
         with suppress(FileNotFoundError):
             os.rmdir(folder)

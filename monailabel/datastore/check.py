@@ -7,7 +7,7 @@ from typing import Any
 
 from monailabel.catalog.sqlite import NewerCatalog, SqliteCatalog
 from monailabel.datastore import beside
-from monailabel.datastore.checking import changes, document, events, files, history, rows, spares
+from monailabel.datastore.checking import backups, changes, document, events, files, history, rows, spares
 from monailabel.datastore.checking.finding import Finding
 from monailabel.datastore.head import HEAD, heads, noted
 from monailabel.datastore.local import LocalDatastore
@@ -36,10 +36,10 @@ def check(
     """Look through a datastore and give what is found, one by one.
 
     The folder is opened with LocalDatastore's `options`, which takes in what other programs did, and finishes what is
-    unfinished. `deep` reads every file that has a checksum: images, labels, and their earlier versions. `repair` puts
-    right what that loses nothing by. `head` is a head of the events that was noted elsewhere, as
-    LocalDatastore.head() gave it: it tells whether events were cut off. `low_space` is the number of bytes that each of
-    the folder's disks ought to have free.
+    unfinished; a backup is only looked at. `deep` reads every file that has a checksum: images, labels, and their
+    earlier versions. `repair` puts right what that loses nothing by. `head` is a head of the events that was noted
+    elsewhere, as LocalDatastore.head() gave it: it tells whether events were cut off. `low_space` is the number of
+    bytes that each of the folder's disks ought to have free.
 
     Raises InvalidInputException for a head that is none.
     """
@@ -57,13 +57,20 @@ def check(
         why = ""  # as opening it will say
     except DamagedDatastoreException as error:
         damage, why = error, error.msg.partition("; ")[0]
+    is_compared = False
+    if backups.is_backup(path):
+        options["read_only"] = True  # so that what differs in it is not taken in
+        if damage is None and not why:
+            yield from backups.findings(path, deep, progress)
+            is_compared = True
     if why and repair and not options.get("read_only", False):
         with closing(FolderLock(os.path.join(state, "lock"), like=path)) as lock, lock:
             rebuild(state, why)
     try:
         for finding in _opened(path, deep, repair, head, low_space, options):
             is_told |= finding.kind == "catalog"
-            yield finding
+            if not (is_compared and finding.kind == "damaged"):
+                yield finding
     except DamagedDatastoreException as error:
         damage = None if why and not damage else error  # its structure is told to be damaged, and this is why
     if damage and not is_told:

@@ -1,6 +1,7 @@
 """Gathers in a folder the catalog of one moment and every file that it speaks of, while others change the datastore."""
 
 import os
+import re
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +27,8 @@ from monailabel.files.sharing import make_folder
 from monailabel.interfaces.exception import ConflictException, InvalidInputException, MONAILabelException
 from monailabel.models import IMAGE, Item, State
 
+NAME = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ(-\d+)?")  # of a whole backup: its time, UTC
+LOCK = ".lock"  # beside the backups: whose turn it is to make one
 _PAGE = 1_000
 
 

@@ -1,6 +1,7 @@
 """Backups: consistent while others write, only what changed, whole or not at all, and up again with every byte."""
 
 import hashlib
+import logging
 import os
 import shutil
 import threading
@@ -345,3 +346,48 @@ def test_bringing_up_is_all_or_nothing(store: LocalDatastore, backups: Path, tmp
     with pytest.raises(InvalidInputException, match=r"a\.nii\.gz"):
         bring_up(str(made), str(tmp_path / "up"))
     assert not [path for path in tmp_path.iterdir() if "up" in path.name and path != backups]
+
+
+def cut_short(path: Path) -> None:
+    """Take the end of a file away."""
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def flip(path: Path) -> None:
+    """Change a byte of a file in place."""
+    data = path.read_bytes()
+    path.write_bytes(bytes([data[0] ^ 1]) + data[1:])
+
+
+@pytest.mark.parametrize("damage", [cut_short, flip])
+@pytest.mark.parametrize("is_told_by_its_time", [False, True])
+def test_damage_in_a_backup_is_no_version(
+    store: LocalDatastore, folder: Path, backups: Path, tmp_path: Path, tree: Tree, caplog: pytest.LogCaptureFixture,
+    damage: Callable[[Path], None], is_told_by_its_time: bool,
+) -> None:  # fmt: skip
+    """A check names a backup's damaged file each time, and what is brought up lacks it: no damage passes for sound."""
+    made = Path(store.backup(backups).path)
+    store.close()
+    damaged = made / "b.nii.gz", made / "labels" / "final" / "a.nii.gz"
+    for path in damaged:
+        times = path.stat().st_atime_ns, path.stat().st_mtime_ns
+        damage(path)
+        if not is_told_by_its_time:
+            os.utime(path, ns=times)
+    as_it_was = tree(backups)
+    for _ in range(2):
+        assert [one.kind for one in found(made) if one.stands] == ["damaged", "damaged"]
+        assert found(made, repair=True) == found(made)
+    assert len([one for one in check(made, low_space=0) if one.stands]) == (
+        2 if damage is cut_short or is_told_by_its_time else 0
+    )
+    with caplog.at_level(logging.WARNING):
+        bring_up(str(made), str(tmp_path / "up"))
+    assert tree(backups) == as_it_was
+    assert all(str(path) in caplog.text for path in damaged)
+    assert [one.kind for one in found(tmp_path / "up") if one.stands] == ["missing", "missing"]
+    with LocalDatastore(tmp_path / "up") as again:
+        assert again.list_images() == ["a"] and again.get_labels_by_image_id("a").keys() == {"original"}
+        shutil.copy2(folder / "b.nii.gz", tmp_path / "up" / "b.nii.gz")
+        again.refresh()
+        assert [(v["version"], v["kept"]) for v in again.image_versions("b")] == [(1, True)]
