@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from monailabel.catalog.records import recorded
+from monailabel.catalog.rows import once
 from monailabel.catalog.sqlite import SqliteCatalog
 from monailabel.datastore.change import Changes
 from monailabel.datastore.edit import visible_name
-from monailabel.datastore.snapshot import DESCRIPTION, NAME
 from monailabel.files.sharing import make_folder
 from monailabel.interfaces.exception import ConflictException, InvalidInputException
 from monailabel.models import IMAGE, State
@@ -38,7 +38,7 @@ class Moment:
     """What was there after an event: settings, and each image and label that ever was, in the order of listing."""
 
     def __init__(self, events: Iterable[tuple[Any, ...]]) -> None:
-        self.name, self.description = NAME, DESCRIPTION
+        self.said: dict[str, str] = {}  # the name and description that events gave it
         self._items: dict[tuple[str, str], Past] = {}
         for _, _, _, _, action, image_id, tag, version, _, _, content in events:
             self._follow(action, (image_id, tag), version, recorded(content) if content else None)
@@ -46,8 +46,7 @@ class Moment:
     def _follow(self, action: str, key: tuple[str, str], version: int, content: dict[str, Any] | None) -> None:
         item = self._items.get(key)
         if action == "set" and content:
-            self.name = content["new"].get("name", self.name)
-            self.description = content["new"].get("description", self.description)
+            self.said |= content["new"]
         elif content is None:
             self._items.pop(key, None)  # its content was erased
         elif action in _BRING and not content.get("kept"):
@@ -118,6 +117,10 @@ def _events(catalog: SqliteCatalog, last: int) -> Iterable[tuple[Any, ...]]:
 def document(catalog: SqliteCatalog, as_of: AsOf) -> dict[str, Any]:
     """Give the document datastore_v2.json as it was."""
     past, settings = moment(catalog, as_of), catalog.settings()
+    for (content,) in reversed(once(catalog, "told", action="set")):
+        settings |= recorded(content)[
+            "old"
+        ]  # until they were first changed they were as the folder's document had them
     labels = past.labels()
     objects = {
         id: {
@@ -126,8 +129,9 @@ def document(catalog: SqliteCatalog, as_of: AsOf) -> dict[str, Any]:
         }
         for id, item in past.images()
     }
-    folders = {name: settings[name] for name in ("images_dir", "labels_dir")}
-    return {"name": past.name, "description": past.description, **folders, "objects": objects}
+    settings |= past.said
+    said = {name: settings[name] for name in ("name", "description", "images_dir", "labels_dir")}
+    return {**said, "objects": objects}
 
 
 # -- files -------------------------------------------------------------------------------------------------------------

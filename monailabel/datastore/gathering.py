@@ -23,6 +23,7 @@ from monailabel.datastore.snapshot import Snapshot
 from monailabel.datastore.store import Store
 from monailabel.files.copying import copy_file, link_file
 from monailabel.files.folder import LINK, digest
+from monailabel.files.looks import mtime_of
 from monailabel.files.sharing import make_folder
 from monailabel.interfaces.exception import ConflictException, InvalidInputException, MONAILabelException
 from monailabel.models import IMAGE, Item, State
@@ -155,7 +156,7 @@ class Gathering:
             return None
         try:
             facts = os.fstat(source)
-            is_it = (facts.st_size, facts.st_mtime_ns) == (item.size, item.mtime_ns)
+            is_it = (facts.st_size, mtime_of(facts)) == (item.size, item.mtime_ns)
             sha256 = copy_file(source, target) if is_it else None
             return sha256 if item.sha256 in (None, sha256) else None
         finally:

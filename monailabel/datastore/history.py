@@ -13,6 +13,7 @@ from monailabel.datastore.change import Changes
 from monailabel.datastore.edit import visible_name
 from monailabel.datastore.reading import OpenFile, open_newest
 from monailabel.files.folder import digest
+from monailabel.files.looks import mtime_of
 from monailabel.interfaces.exception import (
     ConflictException,
     ImageNotFoundException,
@@ -179,7 +180,7 @@ def _opened(place: _Place) -> tuple[int, str]:
     try:
         found, _ = digest(fd)
         facts = os.fstat(fd)
-        same = place.looks == (facts.st_size, facts.st_mtime_ns) if place.sha256 is None else place.sha256 == found
+        same = place.looks == (facts.st_size, mtime_of(facts)) if place.sha256 is None else place.sha256 == found
         if not same:
             raise ConflictException(f"{place.what} {place.otherwise}")
         os.lseek(fd, 0, os.SEEK_SET)

@@ -8,6 +8,7 @@ from typing import Self
 from monailabel.catalog.sqlite import SqliteCatalog
 from monailabel.datastore.change import Changes
 from monailabel.datastore.edit import visible_name
+from monailabel.files.looks import mtime_of
 from monailabel.models import Item
 
 _ATTEMPTS = 100
@@ -72,7 +73,7 @@ def open_newest(catalog: SqliteCatalog, changes: Changes, image_id: str, tag: st
 
 def _described(fd: int, item: Item) -> OpenFile:
     facts = os.fstat(fd)
-    etag = item.etag(facts.st_size, facts.st_mtime_ns)
+    etag = item.etag(facts.st_size, mtime_of(facts))
     sha256 = item.sha256 if etag == item.sha256 else None
     return OpenFile(fd, item.image_id + item.ext, facts.st_size, facts.st_mtime, etag, sha256, item.version)
 

@@ -18,6 +18,9 @@ _BETWEEN_LOOKS = 0.1  # seconds
 _PLAIN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
+_LATEST = 2**63 - 1  # nanoseconds since 1970 that a database can keep: until 2262
+
+
 class Look(NamedTuple):
     """The figures by which a file is known again: bytes, nanoseconds since 1970, inode, and a link's target."""
 
@@ -25,6 +28,11 @@ class Look(NamedTuple):
     mtime_ns: int | None
     inode: int | None
     link: str | None
+
+
+def mtime_of(facts: os.stat_result) -> int:
+    """Give a file's time in nanoseconds since 1970; that of a file from after 2262 counts as the last of that year."""
+    return min(facts.st_mtime_ns, _LATEST)
 
 
 def look(path: str) -> Look | None:
@@ -37,7 +45,7 @@ def look(path: str) -> Look | None:
         return None
     if not stat.S_ISREG(facts.st_mode):
         return None
-    return Look(facts.st_size, facts.st_mtime_ns, entry.st_ino, link)
+    return Look(facts.st_size, mtime_of(facts), entry.st_ino, link)
 
 
 def complete(files: dict[str, Look]) -> set[str]:
@@ -89,7 +97,7 @@ def _opened(name: str, at: int, folder: str) -> tuple[Look | None, bool | None]:
         facts = os.fstat(fd)
         if not stat.S_ISREG(facts.st_mode):
             return None, None
-        return Look(facts.st_size, facts.st_mtime_ns, facts.st_ino, None), _granted(fd)
+        return Look(facts.st_size, mtime_of(facts), facts.st_ino, None), _granted(fd)
     finally:
         os.close(fd)
 

@@ -17,6 +17,7 @@ from monailabel.datastore.options import STATE
 from monailabel.datastore.progress import Progress
 from monailabel.datastore.rebuilding import CATALOG
 from monailabel.files.folder import Folder, digest
+from monailabel.files.looks import mtime_of
 from monailabel.models import Item, State
 
 _PAGE = 100  # files between two words of progress
@@ -71,7 +72,7 @@ def _flaw(path: str, item: Item, deep: bool) -> str:
         facts = os.stat(path)
         if item.size not in (None, facts.st_size):
             return f"has {facts.st_size} bytes, and had {item.size} when it was backed up"
-        if item.sha256 is None or not (deep or facts.st_mtime_ns != item.mtime_ns):
+        if item.sha256 is None or not (deep or mtime_of(facts) != item.mtime_ns):
             return ""
         try:
             return "" if digest(path)[0] == item.sha256 else "does not have the bytes that were backed up"

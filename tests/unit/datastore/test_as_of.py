@@ -1,7 +1,9 @@
 """The datastore is told again as it was: at any event, and at any time."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from monailabel.interfaces.exception import (
     LabelNotFoundException,
 )
 
+Open = Callable[..., LocalDatastore]
 Source = Callable[..., str]
 
 IMAGES, TAGS = ("a", "b", "c"), ("final", "original")
@@ -125,3 +128,18 @@ def test_a_moment_that_was_not_is_refused(store: LocalDatastore, moment: int | s
 def test_before_the_first_event_there_was_nothing(store: LocalDatastore) -> None:
     """Event 0, and a time before the first event, tell an empty datastore."""
     assert store.json(as_of=0)["objects"] == {} == store.json(as_of="1999-01-01")["objects"]
+
+
+def test_an_adopted_name_is_told_of_every_moment(open_store: Open, folder: Path) -> None:
+    """The name and description of a document that was there first count from the beginning until they are changed."""
+    known = {"name": "liver", "description": "Graz 2026", "images_dir": "", "labels_dir": "labels", "objects": {}}
+    (folder / "a.nii.gz").write_bytes(b"image a")
+    (folder / "datastore_v2.json").write_text(json.dumps(known))
+    store = open_store()
+    moments = [(store.events()[-1]["seq"], store.json())]
+    changes = partial(store.set_name, "kidney"), partial(store.set_description, "Wien"), partial(store.set_name, "x")
+    for change in changes:
+        change()
+        moments.append((store.events()[-1]["seq"], store.json()))
+    assert moments[0][1]["name"] == "liver" and moments[-1][1]["description"] == "Wien"
+    assert [store.json(as_of=seq) for seq, _ in moments] == [document for _, document in moments]

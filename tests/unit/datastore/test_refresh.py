@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from monailabel.datastore.check import check
 from monailabel.datastore.local import LocalDatastore
 from tests.unit.datastore.ageing import let_age
 from tests.waiting import until
@@ -200,6 +201,22 @@ def test_folders_elsewhere(open_store: Open, folder: Path, tmp_path: Path, sourc
     ]
     store.close()
     assert open_store(**elsewhere).json() == json.loads((folder / "datastore_v2.json").read_bytes())
+
+
+def test_files_from_the_far_future_are_taken_in(open_store: Open, folder: Path, source: Callable[..., str]) -> None:
+    """A file dated later than a database can say is listed, read, replaced and found unchanged like any other."""
+    path = folder / "a.nii.gz"
+    path.write_bytes(b"image a")
+    os.utime(path, (9_300_000_000, 9_300_000_000))
+    assert path.stat().st_mtime_ns >= 2**63, "this disk keeps no such times"
+    store = open_store()
+    image = store.get_image("a")
+    assert image is not None and image.read() == b"image a"
+    store.refresh()
+    assert [v["version"] for v in store.image_versions("a")] == [1]
+    assert [f for f in check(folder, deep=True, low_space=0) if f.stands] == []
+    store.add_image("a", source("b.nii.gz", b"image b"), {})
+    assert [v["kept"] for v in store.image_versions("a")] == [True, True]
 
 
 def test_images_and_labels_in_one_place_are_told_apart(open_store: Open, folder: Path) -> None:
