@@ -400,6 +400,11 @@ SELECT content FROM event INDEXED BY event_of_item WHERE image_id = :image_id AN
 SELECT content FROM event
 WHERE image_id = :image_id AND tag = :tag AND version = :version AND content IS NOT NULL ORDER BY seq DESC LIMIT 1;
 
+-- name: was_pruned
+-- Whether an event tells that a version's bytes were pruned.
+SELECT EXISTS (SELECT 1 FROM event INDEXED BY event_of_item
+    WHERE image_id = :image_id AND tag = :tag AND version = :version AND action = 'pruned');
+
 -- name: folders
 -- When each folder was last read.
 SELECT path, mtime_ns, inode FROM folder;

@@ -254,6 +254,10 @@ class SqliteCatalog:
         text: str | None = self._get("last_info", image_id=image_id, tag=tag, version=version)
         return text
 
+    def was_pruned(self, image_id: str, tag: str, version: int) -> bool:
+        """Tell whether somebody had a version's bytes removed."""
+        return bool(self._get("was_pruned", image_id=image_id, tag=tag, version=version))
+
     def marks(self) -> list[Mark]:
         """Give the changes whose files may not be in their places yet."""
         return [Mark(*row) for row in self._all("marks")]

@@ -168,7 +168,9 @@ def _place_of(catalog: SqliteCatalog, changes: Changes, image_id: str, tag: str,
     if kept and sha256 and link is None:
         damaged = "is damaged: its bytes do not have its checksum; a backup may have it"
         return _Place(what, folder.kept_path(kept, sha256), ext, sha256, (size, None), damaged)
-    raise ConflictException(f"{what} was not kept: another program changed or removed it, or it was a link")
+    pruned = catalog.was_pruned(image_id, tag, version)
+    why = "it was pruned" if pruned else "another program changed or removed it, or it was a link"
+    raise ConflictException(f"{what} was not kept: {why}")
 
 
 def _opened(place: _Place) -> tuple[int, str]:

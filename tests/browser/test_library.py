@@ -216,6 +216,23 @@ def test_files_that_are_dropped_become_images(cases: Cases, page: Page) -> None:
     assert cases.server.store.events()[-1]["actor"] == "rita"
 
 
+def test_a_file_of_a_name_that_is_there_replaces_nothing_unasked(cases: Cases, page: Page) -> None:
+    """Scanners give many patients' files one name: the image that is there stays, until somebody says otherwise."""
+    cases.image("same")
+    page.goto("/ui/?text=same")
+    expect(tile(page, "same")).to_be_visible()
+    before, store = cases.server.store.get_image_uri("same"), cases.server.store
+    first = Path(before).read_bytes()
+    drop(page, "same.nii.gz", cases.nifti(boxes()[::-1]))
+    expect(page.locator(".notices")).to_contain_text("There is an image of the name same.nii.gz already, and it stays.")
+    expect(page.locator(".notices")).not_to_contain_text("Added")
+    assert Path(store.get_image_uri("same")).read_bytes() == first
+    page.locator(".notices").get_by_role("button", name="Replace").click()
+    expect(page.locator(".notices")).to_contain_text("Replaced 1 image.")
+    assert Path(store.get_image_uri("same")).read_bytes() != first
+    assert all(version["kept"] for version in store.image_versions("same"))
+
+
 def test_what_is_dropped_by_mistake_becomes_no_image(cases: Cases, page: Page) -> None:
     """A file that is no image by its name is named, and not added; a format that is rare is an image."""
     page.goto("/ui/?text=rare-slide")

@@ -73,6 +73,23 @@ def test_a_decision_can_be_read_under_the_mouse_that_made_it(cases: Cases, page:
     assert ink != paper
 
 
+def test_a_comment_that_could_not_be_saved_says_so(cases: Cases, page: Page) -> None:
+    """Where the server does not take it, what was typed stays, is called unsaved, and is saved when it is asked to."""
+    cases.label(cases.image("unsaved"))
+    page.goto("/ui/case/unsaved?view=axial")
+    expect(page.get_by_label("comment")).to_be_enabled()
+    page.route("**/datastore/updatelabelinfo?*", lambda route: route.fulfill(status=408))
+    page.get_by_label("comment").fill("must not get lost")
+    page.keyboard.press("Enter")
+    unsaved = page.get_by_text("This comment is not saved.")
+    expect(unsaved).to_be_visible()
+    page.unroute("**/datastore/updatelabelinfo?*")
+    page.get_by_role("button", name="Save it").click()
+    expect(unsaved).to_have_count(0)
+    expect(page.get_by_label("comment")).to_have_value("must not get lost")
+    assert cases.label_info("unsaved")["segmentationMeta"]["comment"] == "must not get lost"
+
+
 def test_a_phone_held_sideways_shows_picture_and_tools(cases: Cases, browser: Browser, server: Server) -> None:
     """The tools lie beside the picture, which has most of the screen's height; nothing is wider than the screen."""
     cases.label(cases.image("sideways"))

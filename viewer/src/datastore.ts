@@ -154,8 +154,14 @@ export function saveLabel(
   return send(at("/datastore/label", { image, tag }), form("label", file, client), progress);
 }
 
-export function addImage(file: File, client: string, progress: (part: number) => void): Promise<void> {
-  return send("/datastore/image", form("file", file, client), progress);
+// A refusal with status 412 says that there is an image of that name, which `replace` replaces.
+export function addImage(
+  file: File,
+  client: string,
+  replace: boolean,
+  progress: (part: number) => void,
+): Promise<void> {
+  return send("/datastore/image", form("file", file, client), progress, replace ? {} : { "If-None-Match": "*" });
 }
 
 function form(part: string, file: File, client: string): FormData {

@@ -26,7 +26,7 @@ export function Review({ id, tag, earlier, info, neighbours, queue }: Props) {
   const comment = useRef<HTMLTextAreaElement>(null);
   const readOnly = useReadOnly();
   const ready = tag !== null && info.value !== null && !earlier && !readOnly;
-  const { meta, draft, setDraft, write } = useMeta(id, ready ? tag : null, info);
+  const { meta, draft, unsaved, setDraft, write } = useMeta(id, ready ? tag : null, info);
   const decide = async (status: "approved" | "flagged") => {
     const undone = meta.status === status;
     const word = status === "approved" ? "Approved" : "Flagged";
@@ -110,6 +110,14 @@ export function Review({ id, tag, earlier, info, neighbours, queue }: Props) {
           field.blur(); // which saves what is new
         }}
       />
+      {unsaved && draft !== null && (
+        <p class="hint warning" role="alert">
+          This comment is not saved.{" "}
+          <button type="button" class="quiet" onClick={() => void write({}, "Comment saved.")}>
+            Save it
+          </button>
+        </p>
+      )}
       <Said meta={meta} />
     </section>
   );
@@ -118,6 +126,7 @@ export function Review({ id, tag, earlier, info, neighbours, queue }: Props) {
 interface Kept {
   meta: Partial<Meta>;
   draft: string | null; // a comment that is being written
+  unsaved: boolean; // it was to be kept, and the server did not
   setDraft: (draft: string | null) => void;
   // Once what was written before is kept, write this too; say that it is done, and offer to undo it.
   write: (part: Partial<Meta>, done: string, undo?: () => void) => Promise<boolean>;
@@ -125,6 +134,7 @@ interface Kept {
 
 function useMeta(id: string, tag: string | null, info: Asked<LabelInfo>): Kept {
   const [draft, setDraft] = useState<string | null>(null);
+  const [unsaved, setUnsaved] = useState(false);
   const [saved, setSaved] = useState<{ meta: Meta; after: LabelInfo | null } | null>(null);
   const isNewer = saved !== null && saved.after === info.value; // than what the server was last heard to say
   const meta = (isNewer ? saved.meta : info.value?.segmentationMeta) ?? {};
@@ -148,9 +158,11 @@ function useMeta(id: string, tag: string | null, info: Asked<LabelInfo>): Kept {
       await save(id, tag, next, client);
     } catch (error) {
       failed(error);
+      setUnsaved(true);
       return false;
     }
     notify({ kind: "done", text: done, ...(undo && { action: { word: "Undo", run: undo } }) });
+    setUnsaved(false);
     now.current = { ...now.current, meta: next };
     setSaved({ meta: next, after: now.current.info });
     setDraft((later) => (later === words ? null : later));
@@ -158,7 +170,7 @@ function useMeta(id: string, tag: string | null, info: Asked<LabelInfo>): Kept {
     return true;
   };
   const write: Kept["write"] = (...what) => (last.current = last.current.then(() => put(...what)));
-  return { meta, draft, setDraft, write };
+  return { meta, draft, unsaved, setDraft, write };
 }
 
 interface DecisionProps {

@@ -33,10 +33,16 @@ export async function json<T>(address: string, init?: RequestInit): Promise<T> {
 }
 
 // Send a form, telling how much of it has arrived (0 to 1), which fetch cannot.
-export function send(address: string, form: FormData, progress: (part: number) => void): Promise<void> {
+export function send(
+  address: string,
+  form: FormData,
+  progress: (part: number) => void,
+  headers: Record<string, string> = {},
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("PUT", address);
+    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => event.lengthComputable && progress(event.loaded / event.total);
     request.onload = () =>
       request.status === 200

@@ -154,6 +154,15 @@ def test_what_was_removed_before_can_be_purged(store: LocalDatastore, folder: Pa
         store.remove_image("never", purge=True)
 
 
+def test_a_pruned_version_says_so(five: LocalDatastore) -> None:
+    """Who asks for it is told that it was pruned, not that another program took it."""
+    five.prune(keep=0, image_id="a", tag="review")
+    with pytest.raises(
+        ConflictException, match=r"version 2 of label 'review' of image 'a' was not kept: it was pruned"
+    ):
+        five.restore_label("a", "review", 2)
+
+
 def test_kept_bytes_that_no_version_names_go_too(five: LocalDatastore, folder: Path) -> None:
     """Bytes in the history that a fault left without a version are erased with the image whose they were."""
     other = five.label_versions("b", "review")
