@@ -2,10 +2,12 @@
 
 import logging
 import os
+import re
 import secrets
 import shutil
 import stat
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import count
 
@@ -19,7 +21,7 @@ from monailabel.datastore.progress import Progress
 from monailabel.datastore.rebuilding import CATALOG
 from monailabel.datastore.store import Store
 from monailabel.files.copying import copy_file
-from monailabel.files.locking import FolderLock
+from monailabel.files.locking import FolderLock, lock
 from monailabel.files.sharing import make_folder, sync_folder
 from monailabel.interfaces.exception import InvalidInputException
 from monailabel.models import Event
@@ -104,8 +106,9 @@ def bring_up(backup: str, folder: str, progress: Progress | None = None) -> str:
         raise InvalidInputException(f"{folder} refused: it lies among the backups, or they in it; name another folder")
     if os.path.lexists(folder) and (not os.path.isdir(folder) or os.listdir(folder)):
         raise InvalidInputException(f"{folder} refused: it is not empty; a backup is brought up in a folder of its own")
-    part = os.path.join(os.path.dirname(folder), f".{os.path.basename(folder)}.{secrets.token_hex(4)}")
-    try:
+    os.makedirs(os.path.dirname(folder), exist_ok=True)
+    _remove_cut_short(folder)
+    with _part_of(folder) as part:
         _copy_tree(backup, part, progress)
         for path, flaw in list(altered(part, True, progress)):
             logger.warning("%s %s; it is left there", os.path.join(backup, os.path.relpath(path, part)), flaw)
@@ -115,11 +118,45 @@ def bring_up(backup: str, folder: str, progress: Progress | None = None) -> str:
             os.rmdir(folder)
         os.rename(part, folder)
         sync_folder(os.path.dirname(folder))
+    _tell_of_bringing_up(backup, folder)
+    return backup
+
+
+@contextmanager
+def _part_of(folder: str) -> Iterator[str]:
+    """Give a hidden folder beside the one that is to come, locked while we live, and removed if we fail."""
+    part = os.path.join(os.path.dirname(folder), f".{os.path.basename(folder)}.{secrets.token_hex(4)}.part")
+    os.mkdir(part)
+    try:
+        with _locked(part):
+            yield part
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
-    _tell_of_bringing_up(backup, folder)
-    return backup
+
+
+def _remove_cut_short(folder: str) -> None:
+    """Remove the hidden folders that were to become this one and whose makers are dead."""
+    part = re.compile(rf"\.{re.escape(os.path.basename(folder))}\.[0-9a-f]{{8}}\.part")
+    for name in filter(part.fullmatch, os.listdir(os.path.dirname(folder))):
+        left = os.path.join(os.path.dirname(folder), name)
+        with _locked(left) as is_ours:
+            if is_ours:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: str) -> Iterator[bool]:
+    """Lock a folder itself for the length of a block; tell whether that went: nobody else holds it."""
+    try:
+        fd = os.open(folder, os.O_RDONLY)
+    except OSError:  # it is gone, or Windows opens no folders
+        yield False
+        return
+    try:
+        yield lock(fd, wait=False)
+    finally:
+        os.close(fd)
 
 
 def _whole(backup: str) -> str:

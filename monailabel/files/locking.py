@@ -14,15 +14,15 @@ except ImportError:  # Windows has no flock; its byte-range locks are freed with
     fcntl = None  # type: ignore[assignment]
 
 
-def lock(file: IO[Any], *, wait: bool = True) -> bool:
-    """Lock an open file for oneself alone; without `wait`, tell whether that went."""
+def lock(file: IO[Any] | int, *, wait: bool = True) -> bool:
+    """Lock an open file (or folder, by its descriptor) for oneself alone; without `wait`, tell whether that went."""
     if fcntl is not None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             return False
         return True
-    return _lock_windows(file, wait)
+    return not isinstance(file, int) and _lock_windows(file, wait)
 
 
 def unlock(file: IO[Any]) -> None:

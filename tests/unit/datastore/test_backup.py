@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import monailabel.datastore.gathering as gathering
+from monailabel.datastore import backup
 from monailabel.datastore.backup import bring_up
 from monailabel.datastore.check import Finding, check
 from monailabel.datastore.checksums import Checksums
@@ -346,6 +347,28 @@ def test_bringing_up_is_all_or_nothing(store: LocalDatastore, backups: Path, tmp
     with pytest.raises(InvalidInputException, match=r"a\.nii\.gz"):
         bring_up(str(made), str(tmp_path / "up"))
     assert not [path for path in tmp_path.iterdir() if "up" in path.name and path != backups]
+
+
+def test_what_a_killed_bringing_up_left_is_removed_by_the_next(
+    store: LocalDatastore, backups: Path, tmp_path: Path, child: Callable[..., Any]
+) -> None:
+    """A process that dies at it leaves a hidden folder, which the next one removes; that of a living one stays."""
+    made = store.backup(backups).path
+    arguments = made, str(tmp_path / "up")
+    child(
+        """
+import monailabel.datastore.backup as backup
+backup.copy_catalog = lambda *_: os._exit(0)
+backup.bring_up(sys.argv[1], sys.argv[2])
+""",
+        *arguments,
+    )
+    (left,) = tmp_path.glob(".up.*")
+    assert (left / "a.nii.gz").exists()
+    with backup._part_of(str(tmp_path / "up")) as alive:
+        assert bring_up(*arguments) == made
+        assert list(tmp_path.glob(".up.*")) == [Path(alive)]
+    assert found(tmp_path / "up") == []
 
 
 def cut_short(path: Path) -> None:
