@@ -19,7 +19,6 @@ import pytest
 
 from monailabel import __version__
 from monailabel.datastore.local import LocalDatastore
-from monailabel.demo import free_port
 from tests.unit.cli.running import Run
 
 LOOKING = [
@@ -534,7 +533,7 @@ def test_on_a_terminal_columns_have_headings(folder: Path) -> None:
 
 def test_serve_prints_its_address_and_ends_with_0_on_ctrl_c(brains: Path) -> None:
     """`serve` answers at the address that it prints, and SIGINT stops it quietly."""
-    with _process("serve", brains, "--port", free_port(8100)) as process:
+    with _process("serve", brains, "--port", 0) as process:
         assert process.stdout
         address = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
         assert address
@@ -549,7 +548,7 @@ def test_serve_prints_its_address_and_ends_with_0_on_ctrl_c(brains: Path) -> Non
 def test_serve_takes_the_folder_from_the_environment(brains: Path) -> None:
     """Without FOLDER, `serve` takes MONAI_LABEL_STUDIES, as MONAI Label's server does."""
     environment = {**os.environ, "MONAI_LABEL_STUDIES": str(brains)}
-    with _process("serve", "--port", free_port(8100), env=environment) as process:
+    with _process("serve", "--port", 0, env=environment) as process:
         assert process.stdout
         assert str(brains) in process.stdout.readline()
         process.send_signal(signal.SIGTERM)
