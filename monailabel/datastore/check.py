@@ -69,7 +69,7 @@ def check(
     try:
         for finding in _opened(path, deep, repair, head, low_space, options):
             is_told |= finding.kind == "catalog"
-            if not (is_compared and finding.kind == "damaged"):
+            if not (is_compared and finding.kind in ("damaged", "changed")):
                 yield finding
     except DamagedDatastoreException as error:
         damage = None if why and not damage else error  # its structure is told to be damaged, and this is why
@@ -155,6 +155,7 @@ def _folder(store: Store, deep: bool, repair: bool, low_space: int, progress: Pr
         yield from document.as_written(store, repair)
         yield from spares.copy(store, repair)
     yield from spares.head(store, repair)
+    yield from files.taken_in(store)
     yield from files.files(store, repair, deep, progress)
     yield from history.versions(store, deep, progress)
     yield from history.stray(store, repair)

@@ -323,13 +323,21 @@ def parse(data: bytes, path: str) -> "LocalDatastoreModel":
     from monailabel.documents import LocalDatastoreModel
 
     try:
-        return LocalDatastoreModel.model_validate(json.loads(data.decode("utf-8")))
-    except (ValueError, RecursionError) as error:  # pydantic's ValidationError is a ValueError
-        reason = str(error).splitlines()[0]
+        return LocalDatastoreModel.model_validate(json.loads(data.decode("utf-8-sig")))
+    except (ValueError, RecursionError) as error:
+        reason = _reason(error)
         raise DamagedDatastoreException(
             f"{path} cannot be read ({reason}); `monailabel-datastore check --repair "
             f"{shlex.quote(os.path.dirname(path))}` sets it aside and keeps all of it that can be read"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Say what is wrong with a document, and where: pydantic's ValidationError knows, and is a ValueError."""
+    first = next(iter(getattr(error, "errors", list)()), None)
+    if first is None:
+        return str(error).splitlines()[0]
+    return f"{' → '.join(map(str, first['loc']))}: {first['msg'].lower()}"
 
 
 def _patient(path: str) -> "LocalDatastoreModel | None":

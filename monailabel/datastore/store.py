@@ -60,6 +60,7 @@ class Store:
         self.path = options.path
         self.private = private is not None
         self.closed = False
+        self.opened_at: int  # the newest event before we took in what other programs did
         self.recorded: int | None  # of a private copy: the last event that it was copied with
         self._options = options
         if not self.private:
@@ -97,6 +98,7 @@ class Store:
         self.head = HeadFile(self.catalog, self.own)
         self.spare = Spare(self.catalog, self.state)
         self.background = Background()
+        self.opened_at = self.catalog.last_event()
         self.rebuilt = pending(self.catalog)
         self._after_loss = self._is_after_loss()
         if self._after_loss:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from monailabel.datastore.checking.finding import Finding
+from monailabel.datastore.checking.rows import named
 from monailabel.datastore.edit import visible_name
 from monailabel.datastore.progress import Progress
 from monailabel.datastore.store import Store
@@ -12,6 +13,19 @@ from monailabel.models import Item, State
 
 _PAGE = 5_000  # files asked for at a time
 _FEW = 100  # of them between two words of progress, where each is read
+
+
+def taken_in(store: Store) -> Iterator[Finding]:
+    """Tell of the files that other programs wrote over and that opening the folder took in as new versions."""
+    after = store.opened_at
+    while page := store.catalog.events(after, _PAGE, None):
+        for _, _, _, _, action, image_id, tag, version, *_ in page:
+            if action == "changed":
+                what = f"{named(image_id, tag)} was written over in place by another program"
+                done = "opening the folder for writing takes it in" if store.private else "it was taken in"
+                remedy = f"{done} as version {version}; a backup may have the bytes of the one before"
+                yield Finding("changed", what, remedy, repaired=not store.private)
+        after = page[-1][0]
 
 
 def files(store: Store, repair: bool, deep: bool, progress: Progress | None) -> Iterator[Finding]:

@@ -368,6 +368,19 @@ def test_a_file_changed_in_place_is_found_and_taken_in(store: LocalDatastore, fo
     assert found(folder) == []
 
 
+def test_a_file_that_another_took_the_place_of_is_told(store: LocalDatastore, folder: Path) -> None:
+    """Opening the folder takes such a file in; the check that opens it says so, with the version that it became."""
+    store.close()
+    (folder / "torn").write_bytes(b"ima")
+    (folder / "torn").replace(folder / "a.nii.gz")
+    (finding,) = found(folder, read_only=True)
+    assert (finding.kind, finding.stands) == ("changed", True)
+    (repaired,) = found(folder)
+    assert (repaired.kind, repaired.repaired, repaired.what) == ("changed", True, finding.what)
+    assert "image 'a'" in repaired.what and "version 2" in repaired.remedy
+    assert found(folder) == []
+
+
 def test_progress_is_told(store: LocalDatastore, folder: Path) -> None:
     """Whoever waits is told how many files were looked at, and of how many."""
     told: list[tuple[str, int, int | None]] = []

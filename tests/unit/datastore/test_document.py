@@ -365,3 +365,21 @@ def test_json_tells_what_the_document_does_not_show_yet(
         changed.update_image_info("a", {"made": made})
         assert store.json()["objects"]["a"]["image"]["info"]["made"] == made
     assert "made" not in read(folder)["objects"]["a"]["image"]["info"]
+
+
+def test_a_document_that_begins_with_a_byte_order_mark_is_read(store: LocalDatastore, folder: Path) -> None:
+    """Editors on Windows write one; what was changed with them is taken in."""
+    content = read(folder)
+    content["objects"]["a"]["image"]["info"]["seen"] = "in Notepad"
+    (folder / "datastore_v2.json").write_text(json.dumps(content), encoding="utf-8-sig")
+    store.refresh()
+    assert store.get_image_info("a")["seen"] == "in Notepad"
+
+
+def test_what_is_wrong_with_a_document_is_named(folder: Path) -> None:
+    """The error says where in the document something else ought to be."""
+    folder.mkdir(exist_ok=True)
+    wrong = {"name": "n", "description": "", "objects": {"a": {"image": {"ext": ".nii", "info": []}, "labels": {}}}}
+    write_in_place(folder, wrong)
+    with pytest.raises(DamagedDatastoreException, match=r"objects → a → image → info: input should be a valid dict"):
+        LocalDatastore(str(folder))
