@@ -10,6 +10,7 @@ import stat
 import tempfile
 import time
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -323,7 +324,7 @@ def parse(data: bytes, path: str) -> "LocalDatastoreModel":
     from monailabel.documents import LocalDatastoreModel
 
     try:
-        return LocalDatastoreModel.model_validate(json.loads(data.decode("utf-8-sig")))
+        return LocalDatastoreModel.model_validate(json.loads(data.removeprefix(BOM_UTF8).decode("utf-8")))
     except (ValueError, RecursionError) as error:
         reason = _reason(error)
         raise DamagedDatastoreException(
