@@ -12,12 +12,13 @@ from monailabel.datastore import layouts
 from monailabel.datastore.checking import spares
 from monailabel.datastore.checking.finding import Finding
 from monailabel.datastore.edit import visible_name
-from monailabel.datastore.gathering import LOCK, NAME
+from monailabel.datastore.gathering import LOCK, NAME, is_inside
 from monailabel.datastore.options import STATE
 from monailabel.datastore.progress import Progress
 from monailabel.datastore.rebuilding import CATALOG
 from monailabel.files.folder import Folder, digest
 from monailabel.files.looks import mtime_of
+from monailabel.interfaces.exception import InvalidInputException
 from monailabel.models import Item, State
 
 _PAGE = 100  # files between two words of progress
@@ -40,16 +41,19 @@ def altered(path: str, deep: bool, progress: Progress | None) -> Iterator[tuple[
     """Give the path of each such file, and what is wrong with it.
 
     `deep` reads every file, otherwise only those of another time are read. Files that are gone are not told of. Raises
-    DamagedDatastoreException where the backup's catalog cannot be used.
+    DamagedDatastoreException where the backup's catalog cannot be used, and InvalidInputException where it, or a link,
+    leads out of the backup: none that we make does.
     """
     with spares.copied(os.path.join(path, STATE, CATALOG)) as catalog:
         images, labels = _folders(path, catalog)
         total, done, after = sum(catalog.tallies().values()), 0, 0
+        inside: set[str] = set()  # folders of which that is known
         while page := catalog.places(after, _PAGE):
             for _, image_id, tag, *_ in page:
                 item = catalog.item(image_id, tag)
                 if item is not None and item.state is State.PRESENT:
                     file = (labels if tag else images).path(visible_name(image_id, tag, item.ext))
+                    _check_inside(os.path.dirname(file), path, inside)
                     if flaw := _flaw(file, item, deep):
                         yield file, flaw
             after, done = page[-1][0], done + len(page)
@@ -64,6 +68,12 @@ def _folders(path: str, catalog: SqliteCatalog) -> tuple[Folder, Folder]:
     )
     layouts.lay_out(layouts.known(catalog), images, labels, own)
     return images, labels
+
+
+def _check_inside(folder: str, backup: str, known: set[str]) -> None:
+    if folder not in known and not is_inside(folder, backup):
+        raise InvalidInputException(f"{backup} refused: its files lie in {folder}, outside it; no backup's do")
+    known.add(folder)
 
 
 def _flaw(path: str, item: Item, deep: bool) -> str:

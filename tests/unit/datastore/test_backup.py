@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import monailabel.datastore.gathering as gathering
+from monailabel.catalog.sqlite import SqliteCatalog
 from monailabel.datastore import backup
 from monailabel.datastore.backup import bring_up
 from monailabel.datastore.check import Finding, check
@@ -369,6 +370,32 @@ backup.bring_up(sys.argv[1], sys.argv[2])
         assert bring_up(*arguments) == made
         assert list(tmp_path.glob(".up.*")) == [Path(alive)]
     assert found(tmp_path / "up") == []
+
+
+@pytest.mark.parametrize("how", ["named", "linked", "linked labels"])
+def test_a_backup_that_leads_elsewhere_touches_nothing_there(
+    store: LocalDatastore, backups: Path, tmp_path: Path, how: str
+) -> None:
+    """A backup from a stranger whose catalog or links lead out of it is refused, and what lies there stays."""
+    made, mine = Path(store.backup(backups).path), tmp_path / "mine"
+    store.close()
+    mine.mkdir()
+    for name in ("a.nii.gz", "b.nii.gz"):
+        (mine / name).write_text("my own file")
+    if how == "linked labels":
+        shutil.rmtree(made / "labels" / "final")
+        (made / "labels" / "final").symlink_to(mine)
+    else:
+        if how == "linked":
+            (made / "elsewhere").symlink_to(mine)
+        with SqliteCatalog(str(made / ".monailabel" / "catalog.db")).transaction() as rows:
+            rows.set_setting("images_dir", "elsewhere" if how == "linked" else str(mine))
+    with pytest.raises(InvalidInputException, match="outside it"):
+        bring_up(str(made), str(tmp_path / "up"))
+    with pytest.raises(InvalidInputException, match="outside it"):
+        found(made)
+    assert [path.read_text() for path in mine.iterdir()] == ["my own file"] * 2
+    assert not [path for path in tmp_path.iterdir() if "up" in path.name and path != backups]
 
 
 def cut_short(path: Path) -> None:
