@@ -117,10 +117,8 @@ def _events(catalog: SqliteCatalog, last: int) -> Iterable[tuple[Any, ...]]:
 def document(catalog: SqliteCatalog, as_of: AsOf) -> dict[str, Any]:
     """Give the document datastore_v2.json as it was."""
     past, settings = moment(catalog, as_of), catalog.settings()
-    for (content,) in reversed(once(catalog, "told", action="set")):
-        settings |= recorded(content)[
-            "old"
-        ]  # until they were first changed they were as the folder's document had them
+    for (content,) in reversed(once(catalog, "told", action="set")):  # before the first the folder's document said it
+        settings |= recorded(content)["old"]
     labels = past.labels()
     objects = {
         id: {

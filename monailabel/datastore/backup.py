@@ -45,7 +45,7 @@ def back_up(
     _check_place(store, target)
     make_folder(target, like=os.path.dirname(target))
     part, cut = os.path.join(target, _PART), os.path.join(target, _CUT)
-    with closing(FolderLock(os.path.join(target, LOCK), like=target)) as lock, lock:
+    with closing(FolderLock(os.path.join(target, LOCK), like=target)) as turn, turn:
         if os.path.exists(part):
             shutil.rmtree(cut, ignore_errors=True)
             os.rename(part, cut)
