@@ -133,7 +133,7 @@ class Snapshot:
         """
         assert self._catalog is not None
         begin = time.monotonic()
-        with self._temporary(self.path) as fresh, self._temporary(self._next) as copy:
+        with self._temporary(self._next) as fresh:
             seq, checksum = self._write_into(fresh)
             with self._lock:
                 written = self._written()
@@ -145,10 +145,12 @@ class Snapshot:
                         raise EditedElsewhere(self.path)
                 elif there and written and written.seq >= seq and (written.is_durable or not durable):
                     return
-                _copy(fresh, copy)
-                self._put(copy, self._next, durable=durable)
-                self._put(fresh, self.path, durable=durable)
-                own = os.path.dirname(copy)
+                self._put(fresh, self._next, durable=durable)
+                with self._temporary(self.path) as copy:
+                    with open(self._next, "rb") as ours, open(copy, "xb") as theirs:
+                        copy_bytes(ours.fileno(), theirs.fileno())
+                    self._put(copy, self.path, durable=durable)
+                own = os.path.dirname(fresh)
                 os.replace(f"{own}/{os.path.basename(self._next)}", f"{own}/{os.path.basename(self._base)}")
                 self._take_note(seq, checksum, durable=durable)
         self.cost = time.monotonic() - begin
@@ -159,6 +161,7 @@ class Snapshot:
         refused = self._catalog.settings().get("refused")
         checksum = 0
         with open(path, "xb") as file, self._catalog.document() as pages:
+            self._make_room(file.fileno())
 
             def put(text: str) -> None:
                 nonlocal checksum
@@ -170,7 +173,19 @@ class Snapshot:
                 put(json.dumps(with_refused(whole(pages), json.loads(refused)), indent=2))
             else:
                 pages.write_indented(put)
+            file.truncate()
             return pages.last_event(), checksum
+
+    def _make_room(self, file: int) -> None:
+        """Give a file the room that the document needed last, if it was large.
+
+        Of a file without, ext4 writes all bytes out when it is renamed over another (auto_da_alloc in ext4(5)); only
+        the document itself is worth that. Network disks may give room by writing to each block: they are spared it.
+        """
+        with suppress(OSError, AttributeError):  # there is no copy yet; the disk or system has no such thing
+            size = os.stat(self._base).st_size
+            if size > _LARGE and not disk.is_network(self._base):
+                os.posix_fallocate(file, 0, size)
 
     def _forget_next(self) -> None:
         with suppress(FileNotFoundError):
@@ -352,20 +367,6 @@ def _patient(path: str) -> "LocalDatastoreModel | None":
                 raise
             time.sleep(0.05)
     return None
-
-
-def _copy(path: str, target: str) -> None:
-    """Copy a file into a new one.
-
-    A large one gets its room first: of a file without, ext4 writes all bytes out when it is renamed over another
-    (auto_da_alloc in ext4(5)). Network disks may give room by writing to each block, so they are spared that.
-    """
-    with open(path, "rb") as ours, open(target, "xb") as theirs:
-        size = os.fstat(ours.fileno()).st_size
-        if hasattr(os, "posix_fallocate") and size > _LARGE and not disk.is_network(path):
-            with suppress(OSError):
-                os.posix_fallocate(theirs.fileno(), 0, size)
-        copy_bytes(ours.fileno(), theirs.fileno())
 
 
 def _is_same(path: str, right: str) -> bool:
