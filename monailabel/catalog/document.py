@@ -3,13 +3,24 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import apsw
 
-_PAGE = 1_000  # images
+PAGE = 1_000  # images
+_ALL = -1  # as a limit
+_END = 2**63 - 1  # a place behind all others
+_FEW = 10_000  # events that are looked through for what they touched
 _SETTINGS = ("name", "description", "images_dir", "labels_dir")
 _HEAD, _TAIL = '{\n  "objects": {\n', "\n  }\n}"  # what stands around a page that was indented as a document
+
+
+class Page(NamedTuple):
+    """Images that follow each other in the order of listing."""
+
+    images: int
+    last: int  # place of the last one
+    text: str  # the images with their labels: the inside of a JSON object
 
 
 class Pages:
@@ -24,24 +35,39 @@ class Pages:
         known: list[Any] = self._connection.execute(self._queries["settings"]).fetchall()
         return {name: value for wanted in _SETTINGS for name, value in known if name == wanted}
 
-    def last_event(self) -> int:
-        """Give the number of the newest event that it shows, 0 before the first."""
-        row = self._connection.execute(self._queries["last_event"]).get
-        return row[0] if row else 0
+    def head(self) -> tuple[int, bytes]:
+        """Give number and chain of the newest event that it shows, 0 before the first."""
+        row: tuple[int, bytes] = self._connection.execute(self._queries["last_event"]).get or (0, b"")
+        return row
+
+    def touched(self, head: tuple[int, bytes]) -> list[int] | None:
+        """Give the places of the images that events after that one tell of; None where they do not tell all."""
+        values = {"after": head[0], "few": _FEW}
+        if not head[0] or self._connection.execute(self._queries["chain"], {"seq": head[0]}).get != head[1]:
+            return None  # the catalog is not the one of that event
+        if not self._connection.execute(self._queries["tells_what_it_touched"], values).get:
+            return None
+        places: list[Any] = self._connection.execute(self._queries["touched_places"], values).fetchall()
+        return None if any(moved for _, moved in places) else [place for place, _ in places]
+
+    def pages(self, after: int = 0, upto: int = _END) -> Iterator[Page]:
+        """Give the images behind a place: a page at a time, or those up to another place on one page."""
+        limit = PAGE if upto == _END else _ALL
+        count = limit
+        while count == limit:
+            values = {"after": after, "upto": upto, "limit": limit}
+            count, after, text = self._connection.execute(self._queries["objects"], values).get
+            if count:
+                yield Page(count, after, text)
 
     def objects(self, ids: list[str] | None = None) -> Iterator[str]:
         """Give the images with their labels, or those of these ids: the inside of a JSON object, a page at a time."""
-        if ids is not None:
-            for begin in range(0, len(ids), _PAGE):
-                wanted = {"ids": json.dumps(ids[begin : begin + _PAGE])}
-                if text := self._connection.execute(self._queries["objects_of"], wanted).get:
-                    yield text
+        if ids is None:
+            yield from (page.text for page in self.pages())
             return
-        count, born = _PAGE, 0
-        while count == _PAGE:
-            page = {"after": born, "limit": _PAGE}
-            count, born, text = self._connection.execute(self._queries["objects"], page).get
-            if count:
+        for begin in range(0, len(ids), PAGE):
+            wanted = {"ids": json.dumps(ids[begin : begin + PAGE])}
+            if text := self._connection.execute(self._queries["objects_of"], wanted).get:
                 yield text
 
     def write(self, put: Callable[[str], object], *, ids: list[str] | None = None) -> None:
@@ -51,14 +77,20 @@ class Pages:
             put("," + page if number else page)
         put("}}")
 
-    def write_indented(self, put: Callable[[str], object]) -> None:
-        """Write it with the indent of two that datastore_v2.json has, in ASCII: MONAI Label reads it in its locale."""
-        put(json.dumps(self.settings(), indent=2)[:-2] + ',\n  "objects": {')
-        number = -1
-        for number, page in enumerate(self.objects()):
-            text = self._connection.execute(self._queries["pretty"], {"document": f'{{"objects":{{{page}}}}}'}).get
-            put((",\n" if number else "\n") + _ascii(text[len(_HEAD) : -len(_TAIL)]))
-        put("}\n}" if number < 0 else _TAIL)
+    # -- with the indent of two that datastore_v2.json has, in ASCII: MONAI Label reads it in its locale ---------------
+
+    def heading(self) -> str:
+        """Give what stands before the objects."""
+        return json.dumps(self.settings(), indent=2)[:-2] + ',\n  "objects": {'
+
+    def indented(self, page: str) -> str:
+        """Give a page's text, which follows a line's end and is followed by a comma, or by the ending."""
+        text = self._connection.execute(self._queries["pretty"], {"document": f'{{"objects":{{{page}}}}}'}).get
+        return _ascii(text[len(_HEAD) : -len(_TAIL)])
+
+    def ending(self, *, is_empty: bool) -> str:
+        """Give what stands behind the objects."""
+        return "}\n}" if is_empty else _TAIL
 
 
 def _ascii(text: str) -> str:

@@ -116,7 +116,7 @@ SELECT count(*), max(born), group_concat(text, ',') FROM (
                 SELECT json_quote(l.tag) || ':{"ext":' || json_quote(l.ext) || ',"info":' || l.info || '}' AS text
                 FROM item l INDEXED BY item_name WHERE l.image_id = i.image_id AND l.tag > '' AND l.listed = 1
                 ORDER BY l.born)), '') || '}}' AS text
-    FROM item i INDEXED BY item_listing WHERE i.tag = '' AND i.listed = 1 AND i.born > :after
+    FROM item i INDEXED BY item_listing WHERE i.tag = '' AND i.listed = 1 AND i.born > :after AND i.born <= :upto
     ORDER BY i.born LIMIT :limit);
 
 -- name: objects_of
@@ -131,6 +131,18 @@ SELECT group_concat(text, ',' ORDER BY place) FROM (
                 ORDER BY l.born)), '') || '}}' AS text
     FROM json_each(:ids) s JOIN item i INDEXED BY item_name ON i.image_id = s.value AND i.tag = ''
     WHERE i.listed = 1);
+
+-- name: tells_what_it_touched
+-- Whether the events after a number are few, and each tells which image it is about, or that a setting was set.
+SELECT coalesce(max(seq), 0) <= :after + :few
+   AND NOT EXISTS (SELECT 1 FROM event WHERE seq > :after AND image_id = '' AND action <> 'set')
+FROM event;
+
+-- name: touched_places
+-- The places of the images that events after a number tell of, and whether each was in another place before.
+SELECT i.born, i.born > :after AND (SELECT min(seq) FROM version WHERE item = i.id) <= :after
+FROM (SELECT DISTINCT image_id FROM event WHERE seq > :after) e
+JOIN item i INDEXED BY item_name ON i.image_id = e.image_id AND i.tag = '';
 
 -- name: pretty
 -- A document with the indent of two that datastore_v2.json has.

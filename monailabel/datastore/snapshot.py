@@ -13,11 +13,12 @@ import zlib
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from monailabel.catalog.sqlite import SqliteCatalog
 from monailabel.datastore import note
+from monailabel.datastore.composing import Composed, compose
 from monailabel.datastore.note import NOTHING, Signature, Written, signature, signature_of
 from monailabel.datastore.objects import whole, with_refused
 from monailabel.files import disk
@@ -66,6 +67,7 @@ class Snapshot:
         self._next = os.path.join(state, "snapshot.next")  # the copy of one that may not be in its place yet
         self._note = os.path.join(state, "snapshot.note")
         self._lock = FolderLock(os.path.join(os.path.dirname(path), ".lock"), like=os.path.dirname(path))
+        self._composed: Composed | None = None  # what we wrote last, and what the copy of it lies in
         self.cost = 0.0  # seconds that the last one took, or the first one will take
         self.is_large = False
 
@@ -119,22 +121,23 @@ class Snapshot:
         """Give those of the document and the copy of it that are not as we wrote them, though nobody edited them."""
         with tempfile.TemporaryDirectory(prefix="monailabel-") as folder:
             right = os.path.join(folder, "right.json")
-            seq, _ = self._write_into(right)
+            seq = self._write_into(right).head[0]
             with nullcontext() if self._private else self._lock:
                 written = self._written()
                 if written is None or written.seq != seq or written.signature != signature(self.path):
                     return []  # it is older than the catalog, or another program's
                 return [path for path in (self.path, self._base) if not _is_same(path, right)]
 
-    def write(self, *, durable: bool = False, damaged: bool = False) -> None:
-        """Bring the document up to date; the older of two never replaces the newer, unless it is `damaged`.
+    def write(self, *, durable: bool = False, anew: bool = False, damaged: bool = False) -> None:
+        """Bring the document up to date; the older of two never replaces the newer.
 
+        `anew` asks the catalog for all of it, though it may be current; so does `damaged`, however it looks by now.
         Raises EditedElsewhere if another program changed the document.
         """
         assert self._catalog is not None
         begin = time.monotonic()
         with self._temporary(self._next) as fresh:
-            seq, checksum = self._write_into(fresh)
+            composed = self._write_into(fresh, None if anew or damaged else self._composed)
             with self._lock:
                 written = self._written()
                 there = signature(self.path)
@@ -143,7 +146,13 @@ class Snapshot:
                 elif there is not None and (written is None or there != written.signature):
                     if self._read_base(there) != _read(self.path):
                         raise EditedElsewhere(self.path)
-                elif there and written and written.seq >= seq and (written.is_durable or not durable):
+                elif (
+                    not anew
+                    and there
+                    and written
+                    and written.seq >= composed.head[0]
+                    and (written.is_durable or not durable)
+                ):
                     return
                 self._put(fresh, self._next, durable=durable)
                 with self._temporary(self.path) as copy:
@@ -152,29 +161,24 @@ class Snapshot:
                     self._put(copy, self.path, durable=durable)
                 own = os.path.dirname(fresh)
                 os.replace(f"{own}/{os.path.basename(self._next)}", f"{own}/{os.path.basename(self._base)}")
-                self._take_note(seq, checksum, durable=durable)
+                self._composed = replace(composed, signature=signature(self._base))
+                self._take_note(composed.head[0], composed.checksum, durable=durable)
         self.cost = time.monotonic() - begin
 
-    def _write_into(self, path: str) -> tuple[int, int]:
-        """Write the document as it is now, and give the number of its newest event and the CRC-32 of its bytes."""
+    def _write_into(self, path: str, last: Composed | None = None) -> Composed:
+        """Write the document as it is now, of what stays of the `last` one."""
         assert self._catalog is not None
         refused = self._catalog.settings().get("refused")
-        checksum = 0
         with open(path, "xb") as file, self._catalog.document() as pages:
             self._make_room(file.fileno())
-
-            def put(text: str) -> None:
-                nonlocal checksum
-                data = text.encode()
-                checksum = zlib.crc32(data, checksum)
-                file.write(data)
-
             if refused:
-                put(json.dumps(with_refused(whole(pages), json.loads(refused)), indent=2))
+                data = json.dumps(with_refused(whole(pages), json.loads(refused)), indent=2).encode()
+                file.write(data)
+                composed = Composed(pages.head(), zlib.crc32(data), ())
             else:
-                pages.write_indented(put)
+                composed = compose(pages, file, last, self._base)
             file.truncate()
-            return pages.last_event(), checksum
+            return composed
 
     def _make_room(self, file: int) -> None:
         """Give a file the room that the document needed last, if it was large.

@@ -259,13 +259,13 @@ class Store:
         if news is not None and not self.private:
             self.snapshot.accept(news)
 
-    def write_snapshot(self, *, durable: bool = False) -> None:
-        """Bring the document up to date, after taking in what others wrote into it."""
+    def write_snapshot(self, *, durable: bool = False, anew: bool = False) -> None:
+        """Bring the document up to date, or write it `anew`, after taking in what others wrote into it."""
         try:
             with self.stamps.doing():  # it may lie among the images
                 for _ in range(5):
                     try:
-                        return self.snapshot.write(durable=durable)
+                        return self.snapshot.write(durable=durable, anew=anew)
                     except EditedElsewhere:
                         self._take_in_document()
         except Exception as error:  # noqa: BLE001 - the change is saved; the document is tried again after the next one

@@ -65,6 +65,7 @@ def mended(store: Store) -> Iterator[Finding]:
             for item in _wrongly_handed(store.catalog):
                 edit.rows.set_info(item.rowid, item.info, item.seq)
             asking.recount(edit.rows)
+        store.write_snapshot(anew=True)
     for what in wrong:
         yield Finding("row", what, "it was derived anew", repaired=True)
 

@@ -16,6 +16,7 @@ import pytest
 from monailabel.datastore import note, snapshot
 from monailabel.datastore.local import LocalDatastore
 from monailabel.interfaces.exception import DamagedDatastoreException, ImageNotFoundException, MONAILabelException
+from tests.waiting import until
 
 Open = Callable[..., LocalDatastore]
 Source = Callable[..., str]
@@ -277,7 +278,7 @@ def test_pages_make_one_document(
     open_store: Open, folder: Path, source: Source, images: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Told two images at a time, the document is the same on disk, over the interface and by `json()`."""
-    monkeypatch.setattr("monailabel.catalog.document._PAGE", 2)
+    monkeypatch.setattr("monailabel.catalog.document.PAGE", 2)
     store = open_store()
     store.set_description("größer")
     for number in range(images):
@@ -291,6 +292,94 @@ def test_pages_make_one_document(
     assert (folder / "datastore_v2.json").read_text("ascii") == json.dumps(told, indent=2)
     (folder / "datastore_v2.json").unlink()
     assert json.dumps(store.json()) == json.dumps(told)
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the document made of pages of three images each."""
+    monkeypatch.setattr("monailabel.catalog.document.PAGE", 3)
+
+
+def assert_is_as_told(store: LocalDatastore, folder: Path, what: str) -> None:
+    """Compare the document with what the catalog tells: it is made of the last one's pages, that is not."""
+    told = json.loads(store.json_bytes())
+    assert (folder / "datastore_v2.json").read_text("ascii") == json.dumps(told, indent=2), what
+
+
+Step = Callable[[LocalDatastore, Path, str, str], object]
+STEPS: dict[str, Step] = {
+    "an info is updated": lambda store, _, image, file: store.update_image_info(image, {"note": file}),
+    "a label is saved": lambda store, _, image, file: store.save_label(image, file, "final", {"by": "ann"}),
+    "its info is updated": lambda store, _, image, file: store.update_label_info(image, "final", {"level": "hard"}),
+    "it is removed": lambda store, _, image, file: store.remove_label(image, "final"),
+    "an image is replaced": lambda store, _, image, file: store.add_image(image, file, {"again": True}),
+    "an image is added": lambda store, _, image, file: store.add_image(f"new_{image}", file, {}),
+    "two are added at once": lambda store, _, image, file: store.add_images([(f"{image}_{n}", file, {}) for n in "ab"]),
+    "one is removed": lambda store, _, image, file: store.remove_image(f"{image}_a"),
+    "it is added again, and goes to the end": lambda store, _, image, file: store.add_image(f"{image}_a", file, {}),
+    "one is erased": lambda store, _, image, file: store.remove_image(f"{image}_b", purge=True),
+    "the name is set": lambda store, _, image, file: store.set_name(f"of {image}"),
+    "a file is gone": lambda store, folder, image, file: ((folder / f"{image}.nii.gz").unlink(), store.refresh()),
+    "it is there again": lambda store, folder, image, file: (
+        shutil.copy(file, folder / f"{image}.nii.gz"),
+        store.refresh(),
+    ),
+}
+
+
+@pytest.mark.usefixtures("small_pages")
+@pytest.mark.parametrize("number", [0, 2, 3, 7])
+def test_a_document_made_of_pages_of_the_last_one_is_the_whole(
+    open_store: Open, folder: Path, source: Source, number: int
+) -> None:
+    """After each kind of change, of images on the first, a middle or the last page, the document is as if made anew."""
+    store, file = open_store(), source("i.nii.gz")
+    for place in range(8):
+        store.add_image(f"i{place}", file, {"place": place})
+    for what, step in STEPS.items():
+        step(store, folder, f"i{number}", file)
+        assert_is_as_told(store, folder, what)
+    for place in range(8):
+        store.remove_image(f"i{place}")
+        assert_is_as_told(store, folder, f"without i{place}")
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_an_image_that_moved_and_went_is_on_no_page(open_store: Open, folder: Path, source: Source) -> None:
+    """What was removed, added and removed again since the document was written last is not in the next one."""
+    store, file = open_store(), source("i.nii.gz")
+    store.add_images([(f"i{place}", file, {}) for place in range(120)])
+    until(lambda: len(read(folder)["objects"]) == 120)
+    for change in (store.remove_image, lambda image: store.add_image(image, file, {}), store.remove_image):
+        change("i1")
+    store.update_image_info("i7", {"note": "x"})
+    store.close()
+    assert_is_as_told(open_store(read_only=True), folder, "when closed")
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_two_processes_write_documents_in_turns(open_store: Open, folder: Path, source: Source) -> None:
+    """Who wrote a document before another did takes nothing of it for the next one."""
+    stores, file = [open_store(), open_store()], source("i.nii.gz")
+    for place in range(12):
+        stores[place % 2].add_image(f"i{place}", file, {})
+        stores[place // 3 % 2].update_image_info(f"i{place // 2}", {"place": place})
+        assert_is_as_told(stores[0], folder, f"at {place}")
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_a_page_that_lost_its_bytes_is_made_anew(open_store: Open, folder: Path, source: Source) -> None:
+    """Bytes of our own copy that the disk gives back changed, under the old size and time, reach no document."""
+    store, copy = open_store(), folder / ".monailabel" / "snapshot.json"
+    for place in range(8):
+        store.add_image(f"i{place}", source("i.nii.gz"), {"note": "right"})
+    facts, data = copy.stat(), copy.read_bytes()
+    with copy.open("r+b") as file:
+        file.write(data.replace(b"right", b"wrong"))
+    os.utime(copy, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    store.update_image_info("i7", {"more": 1})
+    assert b"wrong" not in (folder / "datastore_v2.json").read_bytes()
+    assert_is_as_told(store, folder, "after the change")
 
 
 def _gone(document: Path) -> None:
