@@ -14,7 +14,7 @@ from monailabel.catalog.records import recorded
 from monailabel.datastore import archive, history
 from monailabel.datastore.beyond import Beyond, structures_of
 from monailabel.datastore.layouts import Wish
-from monailabel.datastore.objects import Objects, parsed, whole
+from monailabel.datastore.objects import Objects
 from monailabel.datastore.options import Options
 from monailabel.datastore.progress import Progress
 from monailabel.datastore.reading import open_newest
@@ -419,11 +419,7 @@ class LocalDatastore(Beyond):
             from monailabel.datastore import as_of as past
 
             return past.document(self._store.catalog, as_of)
-        written = self._store.snapshot.current()  # reading it takes a third of the time of asking the catalog for all
-        if written is not None and (document := parsed(written)) is not None:
-            return document
-        with self._store.catalog.document() as pages:
-            return whole(pages)
+        return self._store.document.give()
 
     def json_bytes(self) -> bytes:
         """Give the document datastore_v2.json as compact JSON."""

@@ -22,6 +22,7 @@ from monailabel.datastore.erasing import SHOWN, Erasing
 from monailabel.datastore.finder import INDEX, Finder
 from monailabel.datastore.head import HeadFile
 from monailabel.datastore.merge import merge
+from monailabel.datastore.objects import Told
 from monailabel.datastore.opening import open_catalog
 from monailabel.datastore.options import LOCK, Options, folder_of, prepared
 from monailabel.datastore.reconciling import pending, reconcile, reconciled
@@ -79,6 +80,7 @@ class Store:
 
     def _open(self, document: str, options: Options) -> None:
         self.snapshot.attach(self.catalog)
+        self.document = Told(self.catalog, self.snapshot.current)
         said = self.catalog.settings()
         self.images = folder_of(options, "images_dir", said["images_dir"], private=self.private)
         self.labels = folder_of(options, "labels_dir", said["labels_dir"], private=self.private)

@@ -421,6 +421,15 @@ def test_json_of_an_empty_datastore_is_its_own(open_store: Open, folder: Path) -
     assert read(folder)["objects"] == {}
 
 
+def test_json_gives_each_caller_a_dictionary_of_its_own(store: LocalDatastore, open_store: Open) -> None:
+    """What a caller does with the dictionary reaches nobody else, and what others commit is in the next one."""
+    first = store.json()
+    first["objects"].clear()
+    assert store.json() == json.loads(store.json_bytes())
+    open_store().update_image_info("a", {"note": "by another"})
+    assert store.json()["objects"]["a"]["image"]["info"]["note"] == "by another"
+
+
 @pytest.mark.parametrize("enabled", [False, True])
 def test_json_leaves_the_garbage_collector_as_it_was(store: LocalDatastore, enabled: bool) -> None:
     """Whether the program has it switched off is the program's affair."""
