@@ -62,7 +62,7 @@ class Event:
     version: int | None = None
     before: str | None = None  # SHA-256 of the bytes
     after: str | None = None
-    content: dict[str, Any] | None = None  # ext, old and new info
+    content: dict[str, Any] | str | None = None  # ext, old and new info; or the JSON of that
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +124,11 @@ dump = _encoder()
 """Writes JSON without spaces and in ASCII, so that its text can stand in any document."""
 
 
-def bounded(info: dict[str, Any]) -> dict[str, Any]:
-    """Give back an info that is small enough to be kept; InvalidInputException for a larger one."""
-    _check_number(len(dump(info)), "info", lenient=False)
-    return info
+def bounded(info: dict[str, Any]) -> str:
+    """Give the JSON of an info that is small enough to be kept; InvalidInputException for a larger one."""
+    text = dump(info)
+    _check_number(len(text), "info", lenient=False)
+    return text
 
 
 def _check_number(characters: int, path: str, lenient: bool) -> None:
@@ -146,8 +147,16 @@ def _dict(value: dict[Any, Any], path: str, lenient: bool, depth: int = 0) -> di
                 f"{path} refused: the key {key!r} is {type(key).__name__}, and JSON's keys are text"
             )
     return {
-        _text(key, path, lenient): _plain(item, f"{path}[{key!r}]", lenient, depth + 1) for key, item in value.items()
-    }
+        key if _is_plain(key) else _text(key, path, lenient):
+        item if _is_plain(item) else _plain(item, f"{path}[{key!r}]", lenient, depth + 1)
+        for key, item in value.items()
+    }  # fmt: skip
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell whether a value is as plain as most are: nothing is to be done about it, and no error needs its place."""
+    kind = type(value)
+    return (kind is str and value.isascii()) or value is None or kind is bool
 
 
 def _plain(value: Any, path: str, lenient: bool, depth: int) -> Any:

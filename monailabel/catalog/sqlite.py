@@ -15,7 +15,7 @@ from monailabel.catalog.document import Pages
 from monailabel.catalog.log import Log
 from monailabel.catalog.records import item_of
 from monailabel.catalog.transaction import FIRST_CHAIN
-from monailabel.catalog.writing import Immediate, Writing
+from monailabel.catalog.writing import Writing, immediate
 from monailabel.interfaces.exception import DamagedDatastoreException
 from monailabel.models import Item, Kept, Mark, State
 
@@ -82,7 +82,7 @@ class SqliteCatalog:
                 f"the catalog {self.path} has schema {found}, this version knows {SCHEMA_VERSION}: "
                 "update monailabel-datastore"
             )
-        with Immediate(connection):
+        with immediate(connection):
             found = connection.pragma("user_version")  # another process may have been faster
             for step in schema_steps(found):
                 connection.execute(step).get

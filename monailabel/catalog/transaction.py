@@ -24,10 +24,10 @@ class Transaction:
     def __init__(self, connection: apsw.Connection, queries: Mapping[str, str]) -> None:
         self._connection = connection
         self._queries = queries
-        seq, chain, *standing = self._get("opening")
+        seq, chain, count, newest = connection.execute(queries["opening"]).get
         self._seq: int = seq or 0
         self._chain: bytes = chain or FIRST_CHAIN
-        self.standing = tuple(standing)  # how many marks stand, and the number of the newest
+        self.standing = count, newest  # how many marks stand, and the number of the newest
         self._now = int(time.time() * 1000)
         self._orphans_called = False  # an image came, and labels may have waited for it
 
@@ -46,7 +46,7 @@ class Transaction:
 
     def item(self, image_id: str, tag: str) -> Item | None:
         """Give an item as it is inside this transaction."""
-        row = self._get("item", image_id=image_id, tag=tag)
+        row = self._connection.execute(self._queries["item"], (image_id, tag)).get
         return item_of(row) if row else None
 
     def rows_of(self, image_id: str) -> list[tuple[str, State]]:
@@ -149,13 +149,18 @@ class Transaction:
             self._get(query, image_id=image_id)
         self._get("erase_items", image_id=image_id, seq=self.next_seq)
 
-    def set_info(self, rowid: int, info: dict[str, Any], seq: int, before: dict[str, Any] | None = None) -> None:
-        """Write an item's info; an index is spared where the info `before` says the same of its handing out."""
-        handed = handed_at(info)
+    def set_info(
+        self, rowid: int, info: dict[str, Any], seq: int, *, text: str = "", before: dict[str, Any] | None = None
+    ) -> None:
+        """Write an item's info, of which `text` may be the JSON.
+
+        An index is spared where the info `before` says the same of its handing out.
+        """
+        text, handed = text or dump(info), handed_at(info)
         if before is not None and handed == handed_at(before):
-            self._get("set_info", id=rowid, info=dump(info), seq=seq)
+            self._connection.execute(self._queries["set_info"], (text, seq, rowid)).get
         else:
-            self._get("set_info_handed", id=rowid, info=dump(info), handed=handed, seq=seq)
+            self._get("set_info_handed", id=rowid, info=text, handed=handed, seq=seq)
 
     def set_inode(self, rowid: int, inode: int | None) -> None:
         """Note that the same file has a new folder entry."""
@@ -196,7 +201,7 @@ class Transaction:
 
     def _sealed(self, event: Event) -> tuple[Any, ...]:
         """Give the row of the next event, and take its place in the chain."""
-        content = None if event.content is None else dump(event.content)
+        content = dump(event.content) if isinstance(event.content, dict) else event.content
         salt = os.urandom(16)
         digest = hashlib.sha256(salt + (content or "").encode()).digest()
         seq = self._seq + 1

@@ -1,7 +1,7 @@
-"""Transactions in which the catalog is written, for the length of a block: classes, which cost less than generators."""
+"""Transactions in which the catalog is written, for the length of a block."""
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from types import TracebackType
 
 import apsw
@@ -10,8 +10,21 @@ from monailabel.catalog.connections import Connections
 from monailabel.catalog.transaction import Transaction
 
 
+@contextmanager
+def immediate(connection: apsw.Connection) -> Iterator[None]:
+    """Open a transaction that nobody else can write beside."""
+    connection.execute("BEGIN IMMEDIATE").get
+    try:
+        yield
+        connection.execute("COMMIT").get
+    finally:
+        with suppress(apsw.Error):
+            if connection.in_transaction:
+                connection.execute("ROLLBACK").get
+
+
 class Writing:
-    """A transaction for the length of a block, in a connection that is lent for it."""
+    """Such a transaction in a connection that is lent for it: a class, which costs a change less than a generator."""
 
     def __init__(self, connections: Connections, queries: Mapping[str, str]) -> None:
         self._connections = connections
@@ -20,11 +33,10 @@ class Writing:
 
     def __enter__(self) -> Transaction:
         self._connections.follow()
-        connection = self._lent.__enter__()
+        self._connection = self._lent.__enter__()
         try:
-            self._begun = Immediate(connection)
-            self._begun.__enter__()
-            return Transaction(connection, self._queries)
+            self._connection.execute("BEGIN IMMEDIATE").get
+            return Transaction(self._connection, self._queries)
         except BaseException as error:
             self.__exit__(type(error), error, error.__traceback__)
             raise
@@ -32,30 +44,16 @@ class Writing:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            self._begun.__exit__(kind, error, trace)
-        except BaseException as failed:
-            self._lent.__exit__(type(failed), failed, failed.__traceback__)
-            raise
-        self._lent.__exit__(kind, error, trace)
-
-
-class Immediate:
-    """Open a transaction that nobody else can write beside."""
-
-    def __init__(self, connection: apsw.Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE").get
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+        failed = error
         try:
             if error is None:
                 self._connection.execute("COMMIT").get
+        except BaseException as why:
+            failed = why
+            raise
         finally:
-            with suppress(apsw.Error):
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK").get
+            if failed is not None:
+                with suppress(apsw.Error):
+                    if self._connection.in_transaction:
+                        self._connection.execute("ROLLBACK").get
+            self._lent.__exit__(None if failed is None else type(failed), failed, None)

@@ -13,7 +13,7 @@ from monailabel.files.folder import Folder, digest
 from monailabel.files.looks import Look
 from monailabel.files.staged import Staged
 from monailabel.interfaces.exception import ConflictException, ImageNotFoundException, LabelNotFoundException
-from monailabel.models import IMAGE, Event, Item, Kept, Mark, State
+from monailabel.models import IMAGE, Event, Item, Kept, Mark, State, bounded, dump
 
 
 def visible_name(image_id: str, tag: str, ext: str) -> str:
@@ -164,11 +164,19 @@ class Edit:
             token = self._folder(item.tag).token()
             self._mark(Mark(seq, item.rowid, item.tag, None, None, None, name, name, token, item.version))
 
+    def update(self, item: Item, news: dict[str, Any]) -> None:
+        """Merge news into the info of an image or label; InvalidInputException where it would be too large."""
+        info = item.info | news
+        self._inform(item, info, bounded(info))
+
     def inform(self, item: Item, info: dict[str, Any]) -> None:
         """Give an image or label another info."""
-        content = {"old": item.info, "new": info}
+        self._inform(item, info, dump(info))
+
+    def _inform(self, item: Item, info: dict[str, Any], text: str) -> None:
+        content = f'{{"old":{dump(item.info)},"new":{text}}}'
         seq = self._say(self._actor, "updated", item, item.sha256, item.sha256, content)
-        self.rows.set_info(item.rowid, info, seq, before=item.info)
+        self.rows.set_info(item.rowid, info, seq, text=text, before=item.info)
 
     def prune(self, version: Kept) -> bool:
         """Have the bytes of an earlier version removed; False where somebody did already."""
@@ -270,8 +278,9 @@ class Edit:
         return item
 
     def _say(
-        self, actor: Actor, action: str, item: Item, before: str | None, after: str | None, content: dict[str, Any]
-    ) -> int:
+        self, actor: Actor, action: str, item: Item, before: str | None, after: str | None,
+        content: dict[str, Any] | str,
+    ) -> int:  # fmt: skip
         """Append an event about an item and give its number."""
         if not item.tag:
             self._image = None

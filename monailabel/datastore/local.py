@@ -26,7 +26,7 @@ from monailabel.files.entering import FollowLinks, how_to_follow, open_regular
 from monailabel.files.layout import LayoutName
 from monailabel.interfaces.datastore import DefaultLabelTag
 from monailabel.interfaces.exception import ImageNotFoundException
-from monailabel.models import IMAGE, State, bounded, plain
+from monailabel.models import IMAGE, State, plain
 
 if TYPE_CHECKING:
     from monailabel.datastore.as_of import AsOf
@@ -253,14 +253,14 @@ class LocalDatastore(Beyond):
         id, news = naming.image_id(image_id), plain(info)
         with self._change() as edit:
             item = edit.image(id)
-            edit.inform(item, bounded(item.info | news))
+            edit.update(item, news)
 
     def update_label_info(self, label_id: str, label_tag: str, info: dict[str, Any]) -> None:
         """Merge `info` into the label's info. Raises LabelNotFoundException, InvalidInputException."""
         id, tag, news = naming.image_id(label_id), naming.tag(label_tag), plain(info)
         with self._change() as edit:
             item = edit.label(id, tag)
-            edit.inform(item, bounded(item.info | news))
+            edit.update(item, news)
 
     def set_name(self, name: str) -> None:
         """Set the name in a standardized form: lower case, `-` for spaces."""

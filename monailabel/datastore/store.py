@@ -145,17 +145,11 @@ class Store:
     def _follow(self) -> None:
         if self.private:
             return
-        if self.changes.waiting.is_set():
-            self.background.ask(self._settle, _SETTLE_AFTER)
         if self.images.ready.is_low or self.labels.ready.is_low:
             self.background.ask(self._make_ready)
-        self.background.ask(self._note_head, _SETTLE_AFTER)
-        self.background.ask(self._tend_log, _SETTLE_AFTER)
-        self.background.ask(self._copy_catalog, self.spare.pause)
         if self.snapshot.is_cheap():
             self.write_snapshot()
-        else:
-            self.background.ask(self._write_snapshot, max(_SNAPSHOT_AFTER, self.snapshot.cost * _SNAPSHOT_SHARE))
+        self.background.ask(self._after_changes, _SETTLE_AFTER)
 
     def real_path(self, image_id: str, tag: str, ext: str, mark: int | None) -> str:
         """Give a file's real path; while a change of it is under way, the file may not be there for a moment.
@@ -274,6 +268,18 @@ class Store:
             logger.warning("%s cannot be written now: %s", self.snapshot.path, error)
 
     # -- in the background ---------------------------------------------------------------------------------------------
+
+    def _after_changes(self) -> float | None:
+        """Ask for what follows changes: one question for each of them would cost more than the answers."""
+        if self.changes.waiting.is_set():
+            self.background.ask(self._settle)
+        for job in (self._note_head, self._tend_log):
+            self.background.ask(job)
+        self.background.ask(self._copy_catalog, self.spare.pause)
+        if not self.snapshot.is_cheap():
+            pause = max(_SNAPSHOT_AFTER, self.snapshot.cost * _SNAPSHOT_SHARE)
+            self.background.ask(self._write_snapshot, pause - _SETTLE_AFTER)
+        return None
 
     def _settle(self) -> float | None:
         self.changes.settle(UNKNOWN)
