@@ -1,5 +1,6 @@
 """Writes datastore_v2.json page by page, and the next one of those pages of the last that nothing has touched since."""
 
+import json
 import os
 import zlib
 from bisect import bisect_left
@@ -31,6 +32,25 @@ class Composed:
     checksum: int  # CRC-32 of all bytes
     parts: tuple[Part, ...]
     signature: Signature | None = None
+
+
+def noted(composed: Composed) -> bytes:
+    """Give the note of a document for whoever writes the next one."""
+    (seq, chain), *more = composed.head, composed.checksum, composed.signature, composed.parts
+    return json.dumps([seq, chain.hex(), *more], separators=(",", ":")).encode()
+
+
+def read(note: bytes | None) -> Composed | None:
+    """Give what a note says of a document; None where there is none, or it is damaged."""
+    try:
+        seq, chain, checksum, signature, rows = json.loads(note or b"")
+        size, mtime_ns, inode = signature
+        parts = tuple(Part(*row) for row in rows)
+        are_inside = all(part.begin >= 0 and 0 <= part.size <= size - part.begin for part in parts)
+        composed = Composed((seq, bytes.fromhex(chain)), checksum, parts, (size, mtime_ns, inode))
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return composed if are_inside and all(type(number) is int for part in parts for number in (seq, *part)) else None
 
 
 class Altered(Exception):

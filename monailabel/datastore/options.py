@@ -23,6 +23,7 @@ _DEFAULT = {"images_dir": ".", "labels_dir": "labels"}
 _OWN_FILES = (
     *(name + end for name in (CATALOG, INDEX) for end in ("", "-wal", "-shm", "-journal")),
     COPY, HEAD, LOCK, layouts.NOTE, "reading.lock", "snapshot.json", "snapshot.next", "snapshot.note",
+    "snapshot.parts",
 )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from monailabel.catalog.sqlite import SqliteCatalog
-from monailabel.datastore import note
+from monailabel.datastore import composing, note
 from monailabel.datastore.composing import Composed, compose
 from monailabel.datastore.note import NOTHING, Signature, Written, signature, signature_of
 from monailabel.datastore.objects import whole, with_refused
@@ -66,8 +66,9 @@ class Snapshot:
         self._base = os.path.join(state, "snapshot.json")
         self._next = os.path.join(state, "snapshot.next")  # the copy of one that may not be in its place yet
         self._note = os.path.join(state, "snapshot.note")
+        self._parts = os.path.join(state, "snapshot.parts")  # what pages the copy has
         self._lock = FolderLock(os.path.join(os.path.dirname(path), ".lock"), like=os.path.dirname(path))
-        self._composed: Composed | None = None  # what we wrote last, and what the copy of it lies in
+        self._composed: Composed | None = None  # what the copy has
         self.cost = 0.0  # seconds that the last one took, or the first one will take
         self.is_large = False
 
@@ -137,7 +138,7 @@ class Snapshot:
         assert self._catalog is not None
         begin = time.monotonic()
         with self._temporary(self._next) as fresh:
-            composed = self._write_into(fresh, None if anew or damaged else self._composed)
+            composed = self._write_into(fresh, None if anew or damaged else self._last())
             with self._lock:
                 written = self._written()
                 there = signature(self.path)
@@ -162,8 +163,16 @@ class Snapshot:
                 own = os.path.dirname(fresh)
                 os.replace(f"{own}/{os.path.basename(self._next)}", f"{own}/{os.path.basename(self._base)}")
                 self._composed = replace(composed, signature=signature(self._base))
+                if len(composed.parts) > 1:
+                    self._replace(self._parts, composing.noted(self._composed))
                 self._take_note(composed.head[0], composed.checksum, durable=durable)
         self.cost = time.monotonic() - begin
+
+    def _last(self) -> Composed | None:
+        """Give what was written last, by whomever."""
+        if self._composed is None or self._composed.signature != signature(self._base):
+            self._composed = composing.read(_read(self._parts))
+        return self._composed
 
     def _write_into(self, path: str, last: Composed | None = None) -> Composed:
         """Write the document as it is now, of what stays of the `last` one."""

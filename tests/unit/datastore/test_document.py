@@ -359,7 +359,7 @@ def test_an_image_that_moved_and_went_is_on_no_page(open_store: Open, folder: Pa
 
 @pytest.mark.usefixtures("small_pages")
 def test_two_processes_write_documents_in_turns(open_store: Open, folder: Path, source: Source) -> None:
-    """Who wrote a document before another did takes nothing of it for the next one."""
+    """Who writes a document takes the pages of the one that was written last, by whomever."""
     stores, file = [open_store(), open_store()], source("i.nii.gz")
     for place in range(12):
         stores[place % 2].add_image(f"i{place}", file, {})
@@ -380,6 +380,36 @@ def test_a_page_that_lost_its_bytes_is_made_anew(open_store: Open, folder: Path,
     store.update_image_info("i7", {"more": 1})
     assert b"wrong" not in (folder / "datastore_v2.json").read_bytes()
     assert_is_as_told(store, folder, "after the change")
+
+
+NOTES: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda _: b"",
+    "cut short": lambda note: note[:-20],
+    "no JSON": lambda _: b"\xff[[",
+    "of another form": lambda _: b'{"parts": 1}',
+    "with other pages": lambda note: json.dumps([*json.loads(note)[:4], [[3, 3, 0, 10, 0]] * 4]).encode(),
+    "with a page that ends behind the document": lambda note: json.dumps(
+        [*json.loads(note)[:4], [[3, 3, 5, 10**15, 0], [3, 6, 10, 20, 0]]]
+    ).encode(),
+    "with texts": lambda note: json.dumps([*json.loads(note)[:4], [[3, "3", 5, 10, 0]]]).encode(),
+    "nested": lambda _: b"[" * 100_000,
+}
+
+
+@pytest.mark.usefixtures("small_pages")
+@pytest.mark.parametrize("how", NOTES)
+def test_a_note_of_the_pages_that_is_damaged_is_not_believed(
+    open_store: Open, folder: Path, source: Source, how: str
+) -> None:
+    """Whatever the note says of the pages of our copy, the next document is the whole."""
+    note = folder / ".monailabel" / "snapshot.parts"
+    with open_store() as first:
+        for place in range(8):
+            first.add_image(f"i{place}", source("i.nii.gz"), {"place": place})
+    note.write_bytes(NOTES[how](note.read_bytes()))
+    store = open_store()
+    store.update_image_info("i7", {"more": 1})
+    assert_is_as_told(store, folder, how)
 
 
 def _gone(document: Path) -> None:

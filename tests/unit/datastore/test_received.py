@@ -88,6 +88,7 @@ OWN = [
     "reading.lock",
     "snapshot.json",
     "snapshot.note",
+    "snapshot.parts",
 ]
 OWN += ["../datastore_v2.json", "../.lock"]
 
