@@ -23,7 +23,7 @@ KINDS = {
     "its copy": lambda folder: [folder / ".monailabel" / "catalog.copy"],
     "the document": lambda folder: [folder / "datastore_v2.json"],
     "what is noted": lambda folder: [
-        folder / ".monailabel" / name for name in ("head", "snapshot.json", "snapshot.note", "snapshot.parts")
+        folder / ".monailabel" / name for name in ("head", "snapshot.json", "snapshot.note")
     ],
     "an earlier version": lambda folder: sorted((folder / ".monailabel" / "history").glob("*/*")),
     "an image or label": lambda folder: [*sorted(folder.glob("*.nii.gz")), *sorted(folder.glob("labels/*/*"))],
