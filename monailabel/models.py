@@ -55,7 +55,8 @@ class Event:
     actor: str
     authenticated: bool
     action: (
-        str  # added, replaced, removed, restored, updated, refused, pruned, purged, set; found, missing, back, changed
+        str  # added, replaced, removed, restored, updated, refused, pruned, purged; found, missing, back, changed;
+        # of the datastore itself: set, backed up, repaired, rebuilt
     )
     image_id: str = ""
     tag: str = ""
@@ -148,7 +149,7 @@ def _dict(value: dict[Any, Any], path: str, lenient: bool, depth: int = 0) -> di
             )
     return {
         key if _is_plain(key) else _text(key, path, lenient):
-        item if _is_plain(item) else _plain(item, f"{path}[{key!r}]", lenient, depth + 1)
+        item if _is_plain(item) and depth < MAX_DEPTH else _plain(item, f"{path}[{key!r}]", lenient, depth + 1)
         for key, item in value.items()
     }  # fmt: skip
 

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import apsw
 
 PAGE = 1_000  # images
-_ALL = -1  # as a limit
 _END = 2**63 - 1  # a place behind all others
 _FEW = 10_000  # events that are looked through for what they touched
 _SETTINGS = ("name", "description", "images_dir", "labels_dir")
@@ -32,8 +31,16 @@ class Pages:
 
     def settings(self) -> dict[str, str]:
         """Give what the document says before its objects."""
-        known: list[Any] = self._connection.execute(self._queries["settings"]).fetchall()
-        return {name: value for wanted in _SETTINGS for name, value in known if name == wanted}
+        known = self._all_settings()
+        return {name: known[name] for name in _SETTINGS if name in known}
+
+    def refused(self) -> str | None:
+        """Give as JSON what the document says of names that are not safe, None where it says nothing of such."""
+        return self._all_settings().get("refused")
+
+    def _all_settings(self) -> dict[str, str]:
+        rows: list[Any] = self._connection.execute(self._queries["settings"]).fetchall()
+        return dict(rows)
 
     def head(self) -> tuple[int, bytes]:
         """Give number and chain of the newest event that it shows, 0 before the first."""
@@ -41,7 +48,11 @@ class Pages:
         return row
 
     def touched(self, head: tuple[int, bytes]) -> list[int] | None:
-        """Give the places of the images that events after that one tell of; None where they do not tell all."""
+        """Give the places of the images that events after that one tell of; None where they do not tell all.
+
+        Whatever changes what the document says of an image has an event that names the image, or one of the datastore
+        itself that is not `set`.
+        """
         values = {"after": head[0], "few": _FEW}
         if not head[0] or self._connection.execute(self._queries["chain"], {"seq": head[0]}).get != head[1]:
             return None  # the catalog is not the one of that event
@@ -51,14 +62,13 @@ class Pages:
         return None if any(moved for _, moved in places) else [place for place, _ in places]
 
     def pages(self, after: int = 0, upto: int = _END) -> Iterator[Page]:
-        """Give the images behind a place: a page at a time, or those up to another place on one page."""
-        limit = PAGE if upto == _END else _ALL
-        count = limit
-        while count == limit:
-            values = {"after": after, "upto": upto, "limit": limit}
-            count, after, text = self._connection.execute(self._queries["objects"], values).get
-            if count:
-                yield Page(count, after, text)
+        """Give the images behind a place, up to another one, a page at a time."""
+        images = PAGE
+        while images == PAGE:
+            values = {"after": after, "upto": upto, "limit": PAGE}
+            images, after, text = self._connection.execute(self._queries["objects"], values).get
+            if images:
+                yield Page(images, after, text)
 
     def objects(self, ids: list[str] | None = None) -> Iterator[str]:
         """Give the images with their labels, or those of these ids: the inside of a JSON object, a page at a time."""

@@ -139,7 +139,7 @@ SELECT coalesce(max(seq), 0) <= :after + :few
 FROM event;
 
 -- name: touched_places
--- The places of the images that events after a number tell of, and whether each was in another place before.
+-- The places of the images that events after a number tell of, and whether each may have been in another one before.
 SELECT i.born, i.born > :after AND (SELECT min(seq) FROM version WHERE item = i.id) <= :after
 FROM (SELECT DISTINCT image_id FROM event WHERE seq > :after) e
 JOIN item i INDEXED BY item_name ON i.image_id = e.image_id AND i.tag = '';

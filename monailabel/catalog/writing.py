@@ -18,13 +18,13 @@ def immediate(connection: apsw.Connection) -> Iterator[None]:
         yield
         connection.execute("COMMIT").get
     finally:
-        with suppress(apsw.Error):
-            if connection.in_transaction:
-                connection.execute("ROLLBACK").get
+        _end(connection)
 
 
 class Writing:
     """Such a transaction in a connection that is lent for it: a class, which costs a change less than a generator."""
+
+    _connection: apsw.Connection
 
     def __init__(self, connections: Connections, queries: Mapping[str, str]) -> None:
         self._connections = connections
@@ -52,8 +52,15 @@ class Writing:
             failed = why
             raise
         finally:
-            if failed is not None:
-                with suppress(apsw.Error):
-                    if self._connection.in_transaction:
-                        self._connection.execute("ROLLBACK").get
-            self._lent.__exit__(None if failed is None else type(failed), failed, None)
+            try:
+                if failed is not None:
+                    _end(self._connection)
+            finally:
+                self._lent.__exit__(None if failed is None else type(failed), failed, None)
+
+
+def _end(connection: apsw.Connection) -> None:
+    """Take back a transaction that is still open."""
+    with suppress(apsw.Error):
+        if connection.in_transaction:
+            connection.execute("ROLLBACK").get

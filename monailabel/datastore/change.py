@@ -12,7 +12,6 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
 
 from monailabel.catalog.sqlite import SqliteCatalog
 from monailabel.catalog.transaction import Transaction
@@ -37,71 +36,18 @@ def enter(step: str) -> None:
         on_step(step)
 
 
-class Change:
-    """A change for the length of a block: a class, which costs it less than a generator does."""
-
-    def __init__(self, changes: "Changes", actor: Actor, settled: bool, then: Callable[[], None] | None) -> None:
-        self._changes = changes
-        self._actor = actor
-        self._settled = settled
-        self._then = then
-        self._stuck: dict[int, Exception] = {}
-        self._done: set[int] = set()  # marks that were finished in it
-
-    def __enter__(self) -> Edit:
-        changes = self._changes
-        changes.lock.__enter__()
-        try:
-            enter("commit")
-            self._writing = changes.catalog.transaction()
-            self._transaction = self._writing.__enter__()
-            try:
-                if self._settled or not changes.is_in_order(self._transaction):
-                    self._finish(changes.standing())
-            except BaseException as error:
-                self._writing.__exit__(type(error), error, error.__traceback__)
-                raise
-        except BaseException as error:
-            changes.lock.__exit__(type(error), error, error.__traceback__)
-            raise
-        self._edit = Edit(self._transaction, changes.folder, self._actor, self._stuck, self._finish_ours)
-        return self._edit
-
-    def _finish(self, marks: Iterable[Mark]) -> None:
-        came, trouble = self._changes.finish([mark for mark in marks if mark.id not in self._done])
-        _settle(self._transaction, came)
-        self._done.update(mark.id for mark, _ in came)
-        self._stuck.update(trouble)
-
-    def _finish_ours(self) -> None:
-        self._finish(self._changes.published.values())
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        changes = self._changes
-        try:
-            self._writing.__exit__(kind, error, trace)
-            if error is None:
-                changes.publish(self._edit.marks, is_stuck=bool(self._stuck))
-        finally:
-            changes.lock.__exit__(None, None, None)
-        if error is None and self._then is not None:
-            self._then()
-
-
 class Changes:
     """The one door through which anything in a datastore changes."""
 
     def __init__(
         self, catalog: SqliteCatalog, images: Folder, labels: Folder, lock: FolderLock, *, private: bool = False
     ) -> None:
-        self.catalog = catalog
+        self._catalog = catalog
         self._private = private  # a private copy of the catalog: the files are not ours to move
         self._images = images
         self._labels = labels
-        self.lock = lock
-        self.published: dict[int, Mark] = {}  # what we put in place ourselves since it was last settled
+        self._lock = lock
+        self._published: dict[int, Mark] = {}  # what we put in place ourselves since it was last settled
         self.listeners: set[Callable[[], None]] = set()  # called after each commit of ours
         self.before_publishing: Callable[[list[Mark]], None] = lambda _: None  # called before files go to their places
         self.waiting = threading.Event()  # set while marks stand that nobody has settled
@@ -110,89 +56,104 @@ class Changes:
         """Give the folder of the images (tag `""`) or of the labels."""
         return self._labels if tag else self._images
 
-    def begin(self, actor: Actor, *, settled: bool = False, then: Callable[[], None] | None = None) -> "Change":
+    @contextmanager
+    def begin(self, actor: Actor, *, settled: bool = False, then: Callable[[], None] | None = None) -> Iterator[Edit]:
         """Make a change: durable and visible when the block ends, undone if it raises.
 
         Waits for the writer's lock and first finishes whatever another writer left unfinished. Of our own changes a few
         may stand that only want to be recorded: `settled` finishes those too, and so does whoever touches their files.
         `then` is called when the change is made.
         """
-        return Change(self, actor, settled, then)
+        with self._lock:
+            enter("commit")
+            done: set[int] = set()
+            stuck: dict[int, Exception] = {}
 
-    def is_in_order(self, transaction: Transaction) -> bool:
+            def finish(marks: Iterable[Mark]) -> None:
+                came, trouble = self._finish([mark for mark in marks if mark.id not in done])
+                _settle(transaction, came)
+                done.update(mark.id for mark, _ in came)
+                stuck.update(trouble)
+
+            with self._catalog.transaction() as transaction:
+                if settled or not self._is_in_order(transaction):
+                    finish(self._standing())
+                edit = Edit(transaction, self.folder, actor, stuck, lambda: finish(self._published.values()))
+                yield edit
+            for told in list(self.listeners):
+                told()
+            if self.waiting.is_set():
+                self.waiting.clear()
+            if edit.marks:
+                self.before_publishing(edit.marks)
+                enter("publish")
+                self._publish_all(edit.marks)
+            if self._published or stuck:
+                self.waiting.set()
+            enter("done")
+        if then is not None:
+            then()
+
+    def _is_in_order(self, transaction: Transaction) -> bool:
         """Tell whether no marks stand but a few of our own, whose files we have put in their places.
 
         Since our last change others can only have dropped marks and added newer ones.
         """
-        ours = self.published
+        ours = self._published
         as_we_left_it = transaction.standing == (len(ours), next(reversed(ours), None))
         return self._private or (len(ours) < STANDING and as_we_left_it)
 
-    def standing(self) -> list[Mark]:
+    def _standing(self) -> list[Mark]:
         """Give all marks that stand, and forget those of ours that somebody else has finished."""
-        marks = [] if self._private else self.catalog.marks()
-        self.published = {mark.id: mark for mark in marks if mark.id in self.published}
+        marks = [] if self._private else self._catalog.marks()
+        self._published = {mark.id: mark for mark in marks if mark.id in self._published}
         return marks
 
     @contextmanager
     def begin_quietly(self) -> Iterator[Transaction]:
         """Write rows that are no change of anything that people see."""
-        with self.lock, self.catalog.transaction() as transaction:
+        with self._lock, self._catalog.transaction() as transaction:
             yield transaction
 
     def settle(self, actor: Actor) -> None:
         """Finish what is unfinished, without a change of one's own."""
-        if not self._private and self.catalog.marks():
+        if not self._private and self._catalog.marks():
             with self.begin(actor, settled=True):
                 pass
 
     def try_settle(self, actor: Actor) -> bool:
         """Finish what is unfinished unless a living writer is at it; tell whether nothing is unfinished."""
-        if not self.catalog.marks():
+        if not self._catalog.marks():
             return True
-        if not self.lock.is_free():
+        if not self._lock.is_free():
             return False
         self.settle(actor)
         return True
 
     def sweep(self) -> None:
         """Remove what dead writers left in the staging."""
-        with self.lock:
-            wanted = {t for m in self.catalog.marks() for t in (m.staged, m.out_token) if t}
+        with self._lock:
+            wanted = {t for m in self._catalog.marks() for t in (m.staged, m.out_token) if t}
             for folder in {f.staging: f for f in (self._images, self._labels)}.values():
                 folder.sweep(wanted)
 
     def renew(self) -> None:
         """Forget what a parent process had under way."""
-        self.lock.renew()
-        self.published.clear()
+        self._lock.renew()
+        self._published.clear()
         self.listeners.clear()
 
     # -- publishing ----------------------------------------------------------------------------------------------------
 
     def is_published(self, mark: int) -> bool:
         """Tell whether we have put the files of a change in their places ourselves."""
-        return mark in self.published
-
-    def publish(self, marks: list[Mark], *, is_stuck: bool) -> None:
-        """Say that a change is committed, and put its files in their places."""
-        for told in tuple(self.listeners):
-            told()
-        if self.waiting.is_set():
-            self.waiting.clear()
-        if marks:
-            self.before_publishing(marks)
-            enter("publish")
-            self._publish_all(marks)
-        if self.published or is_stuck:
-            self.waiting.set()
-        enter("done")
+        return mark in self._published
 
     def _publish_all(self, marks: list[Mark]) -> None:
         for mark in marks:
             try:
                 if self._publish(mark, again=False):
-                    self.published[mark.id] = mark
+                    self._published[mark.id] = mark
                 else:
                     self.waiting.set()
             except (OSError, InvalidInputException) as error:  # acknowledged it is: whoever comes next tries again
@@ -213,13 +174,13 @@ class Changes:
             folder.withdraw(mark.out_name, mark.out_token, again=again)
         return mark.out_token == mark.staged or not came_out
 
-    def finish(self, marks: list[Mark]) -> tuple[list[tuple[Mark, list[Came]]], dict[int, Exception]]:
+    def _finish(self, marks: list[Mark]) -> tuple[list[tuple[Mark, list[Came]]], dict[int, Exception]]:
         """Publish marks and make that durable; give what came out, and the items that are stuck."""
         done: list[tuple[Mark, list[Came]]] = []
         stuck: dict[int, Exception] = {}
         for mark in marks:
             try:
-                again = self.published.pop(mark.id, None) is None  # from here on it is not as we left it
+                again = self._published.pop(mark.id, None) is None  # from here on it is not as we left it
                 if again:
                     self._publish(mark, again=True)
                 # Somebody who died at it may have moved what came out already, and not come to record it.

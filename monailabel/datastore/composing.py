@@ -54,35 +54,38 @@ def read(note: bytes | None) -> Composed | None:
 
 
 class Altered(Exception):
-    """A page does not have the bytes that were written."""
+    """The last document is not as it was written."""
 
 
 def compose(pages: Pages, file: BinaryIO, last: Composed | None, path: str) -> Composed:
     """Write the document into an empty file, of the pages of the `last` one at `path` where they can be had."""
-    if last is not None and (kept := _kept(pages, last)) is not None:
+    touched = None if last is None else pages.touched(last.head)
+    if last is not None and touched is not None:
         try:
-            with open(open_regular(path, getattr(os, "O_NOFOLLOW", 0)), "rb") as source:
-                if signature_of(os.fstat(source.fileno())) == last.signature:
-                    return _write(pages, file, kept, source)
-        except (OSError, Altered):
+            with _opened(path, last) as source:
+                return _write(pages, file, _renewed(pages, last, touched, source))
+        except Altered:
             file.seek(0)
             file.truncate()
-    return _write(pages, file, [], None)
+    return _write(pages, file, _asked(pages))
 
 
-def _kept(pages: Pages, last: Composed) -> list[tuple[Part, bool]] | None:
-    """Give the pages of the last document, and whether each is as it was; None where that cannot be told."""
-    touched = pages.touched(last.head)
-    if touched is None:
-        return None
-    # to a last page that is not full come the images that are new
-    parts = last.parts[:-1] if last.parts and last.parts[-1].images < document.PAGE else last.parts
-    ends = [part.last for part in parts]
-    others = {bisect_left(ends, place) for place in touched}
-    return [(part, number not in others) for number, part in enumerate(parts)]
+def _opened(path: str, last: Composed) -> BinaryIO:
+    try:
+        source = os.fdopen(open_regular(path, getattr(os, "O_NOFOLLOW", 0)), "rb")
+    except OSError as error:
+        raise Altered from error
+    if signature_of(os.fstat(source.fileno())) != last.signature:
+        source.close()
+        raise Altered
+    return source
 
 
-def _write(pages: Pages, file: BinaryIO, kept: list[tuple[Part, bool]], source: BinaryIO | None) -> Composed:
+Content = tuple[int, int, bytes]
+"""Of a page: its number of images, the place of the last one, and its text."""
+
+
+def _write(pages: Pages, file: BinaryIO, contents: Iterator[Content]) -> Composed:
     parts: list[Part] = []
     size = checksum = 0
 
@@ -93,31 +96,43 @@ def _write(pages: Pages, file: BinaryIO, kept: list[tuple[Part, bool]], source: 
         checksum = zlib.crc32(data, checksum)
 
     put(pages.heading().encode())
-    for count, last, data in _contents(pages, kept, source):
+    for images, last, data in contents:
         put(b",\n" if parts else b"\n")
-        parts.append(Part(count, last, size, len(data), zlib.crc32(data)))
+        parts.append(Part(images, last, size, len(data), zlib.crc32(data)))
         put(data)
     put(pages.ending(is_empty=not parts).encode())
     return Composed(pages.head(), checksum, tuple(parts))
 
 
-def _contents(pages: Pages, kept: list[tuple[Part, bool]], source: BinaryIO | None) -> Iterator[tuple[int, int, bytes]]:
-    """Give number of images, last place and text of each page: read from `source`, or asked of the catalog."""
-    end = 0
-    for part, is_as_it_was in kept:
-        if is_as_it_was and source is not None:
-            yield part.images, part.last, _read(source, part)
-        else:
-            for page in pages.pages(end, part.last):
-                yield page.images, page.last, pages.indented(page.text).encode()
-        end = part.last
-    for page in pages.pages(end):
+def _asked(pages: Pages, *places: int) -> Iterator[Content]:
+    """Give pages of which the catalog is asked: all, those behind a place, or up to another one."""
+    for page in pages.pages(*places):
         yield page.images, page.last, pages.indented(page.text).encode()
 
 
+def _renewed(pages: Pages, last: Composed, touched: list[int], source: BinaryIO) -> Iterator[Content]:
+    """Give the pages of the last document, those anew that hold touched images, and what is new behind them."""
+    parts = list(last.parts)
+    while parts and parts[-1].images < document.PAGE:  # to these come the images that are new
+        parts.pop()
+    ends = [part.last for part in parts]
+    others = {bisect_left(ends, place) for place in touched}
+    end = 0
+    for number, part in enumerate(parts):
+        if number in others:
+            yield from _asked(pages, end, part.last)
+        else:
+            yield part.images, part.last, _read(source, part)
+        end = part.last
+    yield from _asked(pages, end)
+
+
 def _read(source: BinaryIO, part: Part) -> bytes:
-    source.seek(part.begin)
-    data = source.read(part.size)
+    try:
+        source.seek(part.begin)
+        data = source.read(part.size)
+    except OSError as error:
+        raise Altered from error
     if zlib.crc32(data) != part.checksum:
         raise Altered
     return data

@@ -419,7 +419,7 @@ class LocalDatastore(Beyond):
             from monailabel.datastore import as_of as past
 
             return past.document(self._store.catalog, as_of)
-        return self._store.document.give()
+        return self._store.telling.give()
 
     def json_bytes(self) -> bytes:
         """Give the document datastore_v2.json as compact JSON."""

@@ -45,7 +45,7 @@ class Objects(Mapping[str, "ImageLabelModel"]):
         return self._catalog.tallies().get(IMAGE, 0)
 
 
-class Told:
+class Telling:
     """The document as a dictionary: told from its text, which is kept while nothing is committed."""
 
     def __init__(self, catalog: SqliteCatalog, written: Callable[[], bytes | None]) -> None:
@@ -65,6 +65,10 @@ class Told:
         text = _dumped(document)
         self._kept = (stamp, text) if text is not None and len(text) <= _KEPT else None
         return document
+
+    def forget(self) -> None:
+        """Keep nothing of the text."""
+        self._kept = None
 
     def _read(self) -> dict[str, Any]:
         written = self._written()  # reading it takes a third of the time of asking the catalog for all

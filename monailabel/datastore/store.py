@@ -22,7 +22,7 @@ from monailabel.datastore.erasing import SHOWN, Erasing
 from monailabel.datastore.finder import INDEX, Finder
 from monailabel.datastore.head import HeadFile
 from monailabel.datastore.merge import merge
-from monailabel.datastore.objects import Told
+from monailabel.datastore.objects import Telling
 from monailabel.datastore.opening import open_catalog
 from monailabel.datastore.options import LOCK, Options, folder_of, prepared
 from monailabel.datastore.reconciling import pending, reconcile, reconciled
@@ -80,7 +80,7 @@ class Store:
 
     def _open(self, document: str, options: Options) -> None:
         self.snapshot.attach(self.catalog)
-        self.document = Told(self.catalog, self.snapshot.current)
+        self.telling = Telling(self.catalog, self.snapshot.current)
         said = self.catalog.settings()
         self.images = folder_of(options, "images_dir", said["images_dir"], private=self.private)
         self.labels = folder_of(options, "labels_dir", said["labels_dir"], private=self.private)
@@ -147,9 +147,11 @@ class Store:
             return
         if self.images.ready.is_low or self.labels.ready.is_low:
             self.background.ask(self._make_ready)
+        self.background.ask(self._after_changes, _SETTLE_AFTER)
         if self.snapshot.is_cheap():
             self.write_snapshot()
-        self.background.ask(self._after_changes, _SETTLE_AFTER)
+        else:
+            self.background.ask(self._write_snapshot, max(_SNAPSHOT_AFTER, self.snapshot.cost * _SNAPSHOT_SHARE))
 
     def real_path(self, image_id: str, tag: str, ext: str, mark: int | None) -> str:
         """Give a file's real path; while a change of it is under way, the file may not be there for a moment.
@@ -166,6 +168,7 @@ class Store:
     def purge(self, image_id: str, actor: Actor) -> None:
         """Erase an image and all that is known of it, also from what was made of the catalog."""
         self.erasing.purge(image_id, actor)
+        self.telling.forget()
         for name in DERIVED:
             for path in glob.glob(os.path.join(glob.escape(self.state), name)):
                 _remove(path)
@@ -255,13 +258,13 @@ class Store:
         if news is not None and not self.private:
             self.snapshot.accept(news)
 
-    def write_snapshot(self, *, durable: bool = False, anew: bool = False) -> None:
-        """Bring the document up to date, or write it `anew`, after taking in what others wrote into it."""
+    def write_snapshot(self, *, durable: bool = False) -> None:
+        """Bring the document up to date, after taking in what others wrote into it."""
         try:
             with self.stamps.doing():  # it may lie among the images
                 for _ in range(5):
                     try:
-                        return self.snapshot.write(durable=durable, anew=anew)
+                        return self.snapshot.write(durable=durable)
                     except EditedElsewhere:
                         self._take_in_document()
         except Exception as error:  # noqa: BLE001 - the change is saved; the document is tried again after the next one
@@ -270,15 +273,12 @@ class Store:
     # -- in the background ---------------------------------------------------------------------------------------------
 
     def _after_changes(self) -> float | None:
-        """Ask for what follows changes: one question for each of them would cost more than the answers."""
+        """Ask for what else follows changes: a question for each of these, at each change, would cost it time."""
         if self.changes.waiting.is_set():
             self.background.ask(self._settle)
         for job in (self._note_head, self._tend_log):
             self.background.ask(job)
         self.background.ask(self._copy_catalog, self.spare.pause)
-        if not self.snapshot.is_cheap():
-            pause = max(_SNAPSHOT_AFTER, self.snapshot.cost * _SNAPSHOT_SHARE)
-            self.background.ask(self._write_snapshot, pause - _SETTLE_AFTER)
         return None
 
     def _settle(self) -> float | None:
@@ -342,7 +342,7 @@ class Store:
 
     def _finish_snapshot(self) -> None:
         late = self.snapshot.is_stale() or not self.snapshot.is_durable()
-        if late and self.snapshot.cost < _CLOSE_SECONDS:
+        if late and self.snapshot.expected() < _CLOSE_SECONDS:
             self.write_snapshot(durable=True)
 
     def _finish_stamps(self) -> None:

@@ -14,7 +14,7 @@ from monailabel.datastore.history import ALL, plainly
 from monailabel.datastore.progress import Progress
 from monailabel.datastore.retelling import Told, told_of
 from monailabel.datastore.store import Store
-from monailabel.models import Item
+from monailabel.models import Event, Item
 
 
 def integrity(catalog: SqliteCatalog, path: str) -> Iterator[Finding]:
@@ -65,7 +65,8 @@ def mended(store: Store) -> Iterator[Finding]:
             for item in _wrongly_handed(store.catalog):
                 edit.rows.set_info(item.rowid, item.info, item.seq)
             asking.recount(edit.rows)
-        store.write_snapshot(anew=True)
+            edit.rows.event(Event(UNKNOWN.name, False, "repaired", content={"new": {"rows": wrong}}))
+        store.write_snapshot()
     for what in wrong:
         yield Finding("row", what, "it was derived anew", repaired=True)
 

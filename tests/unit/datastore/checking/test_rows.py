@@ -1,5 +1,6 @@
 """The catalog's rows against its events: what was changed in them past the datastore is named."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,6 +79,24 @@ def test_what_is_derived_wrongly_is_derived_anew(
     assert all(finding.repaired for finding in found(repair=True))
     assert found() == []
     assert open_store().status() == status
+
+
+def test_a_repair_is_told_and_reaches_the_documents_that_others_write(
+    open_store: Open, folder: Path, found: Found, alter: Alter, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An event names what was derived anew, and who had the folder open all along does not go on with the old pages."""
+    monkeypatch.setattr("monailabel.catalog.document.PAGE", 3)
+    store = open_store()
+    for number in range(8):
+        store.add_image(f"i{number}", source("i.nii.gz"), {})
+    alter("UPDATE item SET listed = 0 WHERE image_id = 'i1'")
+    store.update_image_info("i0", {"on": "its page"})
+    assert "i1" not in json.loads((folder / "datastore_v2.json").read_bytes())["objects"]
+    assert all(finding.repaired for finding in found(repair=True))
+    (event,) = [event for event in store.events() if event["action"] == "repaired"]
+    assert any("image 'i1'" in what for what in event["new"]["rows"])
+    store.update_image_info("i7", {"on": "another"})
+    assert list(json.loads((folder / "datastore_v2.json").read_bytes())["objects"]) == store.list_images()
 
 
 def test_every_kind_of_change_is_sound(
