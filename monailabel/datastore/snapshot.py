@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 NAME, DESCRIPTION = "new-dataset", "New Dataset"  # of a datastore that nobody named yet
 _LARGE = 1 << 16  # bytes
-_EACH = 5e-6  # seconds that a file costs in a snapshot, until one has been written
+_EACH = 3e-6  # seconds that a file costs in a snapshot, until one has been written
 _SPARED = 0.2  # of them where the pages of the last one can be had
 _CHEAP_OBJECTS = 100  # with more files than that, the snapshot is written in the background
 

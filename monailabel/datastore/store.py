@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 DERIVED = (SHOWN, "pictures", "search.db*", "catalog.copy*")  # what is made of the catalog and the files, and may go
 _SETTLE_AFTER = 0.3  # seconds without a change, until the last ones are finished
 _SNAPSHOT_AFTER = 1.0  # seconds that a snapshot which takes longer may lag behind
-_SNAPSHOT_SHARE = 20  # at most this part of the time goes into writing snapshots
+_SNAPSHOT_SHARE = 10  # at most this part of the time goes into writing snapshots
 _CLOSE_SECONDS = 2.0  # that closing may spend on the snapshot, or on a copy of the catalog
 _CLOSE_BYTES = 100 << 20  # of a catalog that is surely copied within that time
 
