@@ -5,13 +5,13 @@ from pathlib import Path
 
 from benchmarks import folders
 from benchmarks.children import ask
+from benchmarks.operations import LARGE
 from benchmarks.results import Results, Samples, Who
 from benchmarks.rows import Limit
 from benchmarks.telling import note
 
 CHECKSUMS = 10_000  # up to so many images the checksums are waited for, which take half a millisecond for each file
 ONCE = 10_000  # larger folders are opened for the first time in the first round only
-LARGE = 1_000_000  # such folders are measured in the first round only
 MANY = 1_000  # files that are added at once
 
 
