@@ -120,7 +120,11 @@ class Snapshot:
         """Tell whether the catalog has events that the document does not show, or the document is gone."""
         assert self._catalog is not None
         written = self._written()
-        return written is None or written.seq < self._catalog.last_event() or signature(self.path) is None
+        return written is None or written.seq < self._catalog.last_event() or not self.is_there()
+
+    def is_there(self) -> bool:
+        """Tell whether there is a document, of whatever age."""
+        return signature(self.path) is not None
 
     def is_durable(self) -> bool:
         """Tell whether a power loss would leave the document as it is."""

@@ -342,7 +342,7 @@ class Store:
 
     def _finish_snapshot(self) -> None:
         late = self.snapshot.is_stale() or not self.snapshot.is_durable()
-        if late and self.snapshot.expected() < _CLOSE_SECONDS:
+        if late and (not self.snapshot.is_there() or self.snapshot.expected() < _CLOSE_SECONDS):
             self.write_snapshot(durable=True)
 
     def _finish_stamps(self) -> None:

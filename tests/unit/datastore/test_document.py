@@ -294,6 +294,19 @@ def test_pages_make_one_document(
     assert json.dumps(store.json()) == json.dumps(told)
 
 
+def test_the_first_document_is_written_at_the_latest_when_closing(
+    open_store: Open, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long it takes: other programs would find a folder that was opened and closed without a document."""
+    monkeypatch.setattr("monailabel.datastore.store._CLOSE_SECONDS", 0.0)
+    monkeypatch.setattr("monailabel.datastore.store._SNAPSHOT_AFTER", 60.0)
+    for number in range(120):
+        (folder / f"i{number}.nii.gz").write_bytes(b"i")
+    store = open_store()
+    store.close()
+    assert len(read(folder)["objects"]) == 120
+
+
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the document made of pages of three images each."""
