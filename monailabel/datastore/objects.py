@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from monailabel.documents import DataModel, ImageLabelModel
 
 _KEPT = 32 << 20  # bytes of text at most
+_KEPT_IMAGES = 200_000  # with more it would be longer
 
 
 class Objects(Mapping[str, "ImageLabelModel"]):
@@ -62,7 +63,7 @@ class Telling:
             return _loaded(kept[1])
         self._kept = None
         document = self._read()
-        text = _dumped(document)
+        text = _dumped(document) if len(document["objects"]) <= _KEPT_IMAGES else None
         self._kept = (stamp, text) if text is not None and len(text) <= _KEPT else None
         return document
 
