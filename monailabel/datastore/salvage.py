@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from monailabel import naming
-from monailabel.datastore.snapshot import DESCRIPTION, NAME, parse
+from monailabel.datastore.parsing import parse
+from monailabel.datastore.snapshot import DESCRIPTION, NAME
 from monailabel.documents import LocalDatastoreModel
 from monailabel.files.locking import FolderLock
 from monailabel.files.sharing import share_with_group, sync_folder

@@ -5,12 +5,10 @@ import json
 import logging
 import os
 import secrets
-import shlex
 import stat
 import tempfile
 import time
 import zlib
-from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -21,9 +19,10 @@ from monailabel.datastore import composing, note
 from monailabel.datastore.composing import Composed, compose
 from monailabel.datastore.note import NOTHING, Signature, Written, signature, signature_of
 from monailabel.datastore.objects import whole, with_refused
+from monailabel.datastore.parsing import parse, patient, read_file
 from monailabel.files import disk
 from monailabel.files.copying import copy_bytes
-from monailabel.files.entering import NO_FILE, entered, open_regular
+from monailabel.files.entering import entered, open_regular
 from monailabel.files.locking import FolderLock
 from monailabel.files.sharing import share_with_group, sync_folder
 from monailabel.interfaces.exception import DamagedDatastoreException
@@ -158,7 +157,7 @@ class Snapshot:
                 if damaged:
                     pass
                 elif there is not None and (written is None or there != written.signature):
-                    if self._read_base(there) != _read(self.path):
+                    if self._read_base(there) != read_file(self.path):
                         raise EditedElsewhere(self.path)
                 elif there and written and written.seq >= composed.head[0]:
                     is_newer = written.seq > composed.head[0]
@@ -180,7 +179,7 @@ class Snapshot:
     def _last(self) -> Composed | None:
         """Give what was written last, by whomever."""
         if self._composed is None or self._composed.signature != signature(self._base):
-            self._composed = composing.read(_read(self._parts))
+            self._composed = composing.read(read_file(self._parts))
         return self._composed
 
     def _write_into(self, path: str, last: Composed | None = None) -> Composed:
@@ -283,9 +282,9 @@ class Snapshot:
         Raises DamagedDatastoreException if it cannot be read.
         """
         if self._private:
-            return _patient(self.path)
+            return patient(self.path)
         with self._lock:
-            data = _read(self.path)
+            data = read_file(self.path)
         return None if data is None else parse(data, self.path)
 
     def news(self) -> News | None:
@@ -295,10 +294,10 @@ class Snapshot:
         Raises DamagedDatastoreException if it cannot be read.
         """
         if self._private:
-            theirs = _patient(self.path)
+            theirs = patient(self.path)
             return News(theirs, self._parsed(self._read_base(signature(self.path))), (0, 0, 0)) if theirs else None
         with self._lock:
-            data, there = _read(self.path), signature(self.path)
+            data, there = read_file(self.path), signature(self.path)
             if data is None or there is None:
                 return None
             base = self._read_base(there)
@@ -313,7 +312,7 @@ class Snapshot:
     def accept(self, news: News) -> None:
         """Note that these news are in the catalog."""
         with self._lock:
-            data = _read(self.path)
+            data = read_file(self.path)
             if data is not None and signature(self.path) == news.signature:
                 self._replace(self._base, data)
                 self._forget_next()
@@ -323,7 +322,7 @@ class Snapshot:
         """Give a document that cannot be read another name."""
         aside = f"{self.path}.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
         with self._lock:
-            data = _read(self.path)
+            data = read_file(self.path)
             if data is None:
                 return
             try:
@@ -347,47 +346,12 @@ class Snapshot:
         written = self._written()
         if written is None:
             return None
-        newer = _read(self._next) if there is None or there[2] != written.signature[2] else None
-        return newer if newer is not None else _read(self._base)
+        newer = read_file(self._next) if there is None or there[2] != written.signature[2] else None
+        return newer if newer is not None else read_file(self._base)
 
     def _written(self) -> Written | None:
         assert self._catalog is not None
-        return note.read(_read(self._note), self._identity, self._catalog.last_event)
-
-
-def parse(data: bytes, path: str) -> "LocalDatastoreModel":
-    """Read a document; DamagedDatastoreException names the file and the command that mends it."""
-    from monailabel.documents import LocalDatastoreModel
-
-    try:
-        return LocalDatastoreModel.model_validate(json.loads(data.removeprefix(BOM_UTF8).decode("utf-8")))
-    except (ValueError, RecursionError) as error:
-        reason = _reason(error)
-        raise DamagedDatastoreException(
-            f"{path} cannot be read ({reason}); `monailabel-datastore check --repair "
-            f"{shlex.quote(os.path.dirname(path))}` sets it aside and keeps all of it that can be read"
-        ) from error
-
-
-def _reason(error: Exception) -> str:
-    """Say what is wrong with a document, and where: pydantic's ValidationError knows, and is a ValueError."""
-    first = next(iter(getattr(error, "errors", list)()), None)
-    if first is None:
-        return str(error).splitlines()[0]
-    return f"{' → '.join(map(str, first['loc']))}: {first['msg'].lower()}"
-
-
-def _patient(path: str) -> "LocalDatastoreModel | None":
-    """Read a document without its lock: half of one, met while MONAI Label writes it in place, is read again."""
-    for attempt in range(5):
-        data = _read(path)
-        try:
-            return None if data is None else parse(data, path)
-        except DamagedDatastoreException:
-            if attempt == 4:
-                raise
-            time.sleep(0.05)
-    return None
+        return note.read(read_file(self._note), self._identity, self._catalog.last_event)
 
 
 def _is_same(path: str, right: str) -> bool:
@@ -395,16 +359,3 @@ def _is_same(path: str, right: str) -> bool:
         return filecmp.cmp(path, right, shallow=False)
     except FileNotFoundError:
         return False
-
-
-def _read(path: str) -> bytes | None:
-    """Read one of our files; what has its place and is none, such as a link, reads as nothing."""
-    try:
-        with os.fdopen(open_regular(path, getattr(os, "O_NOFOLLOW", 0)), "rb") as file:
-            return file.read()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        if error.errno in NO_FILE:
-            return b""
-        raise
