@@ -59,11 +59,12 @@ class Altered(Exception):
 
 def compose(pages: Pages, file: BinaryIO, last: Composed | None, path: str) -> Composed:
     """Write the document into an empty file, of the pages of the `last` one at `path` where they can be had."""
-    touched = None if last is None else pages.touched(last.head)
+    kept = [] if last is None else _full(last)
+    touched = pages.touched(last.head) if last is not None and kept else None
     if last is not None and touched is not None:
         try:
             with _opened(path, last) as source:
-                return _write(pages, file, _renewed(pages, last, touched, source))
+                return _write(pages, file, _renewed(pages, kept, touched, source))
         except Altered:
             file.seek(0)
             file.truncate()
@@ -110,11 +111,16 @@ def _asked(pages: Pages, *places: int) -> Iterator[Content]:
         yield page.images, page.last, pages.indented(page.text).encode()
 
 
-def _renewed(pages: Pages, last: Composed, touched: list[int], source: BinaryIO) -> Iterator[Content]:
-    """Give the pages of the last document, those anew that hold touched images, and what is new behind them."""
+def _full(last: Composed) -> list[Part]:
+    """Give the pages of the last document but for those at its end that are not full: to them come new images."""
     parts = list(last.parts)
-    while parts and parts[-1].images < document.PAGE:  # to these come the images that are new
+    while parts and parts[-1].images < document.PAGE:
         parts.pop()
+    return parts
+
+
+def _renewed(pages: Pages, parts: list[Part], touched: list[int], source: BinaryIO) -> Iterator[Content]:
+    """Give the pages that were written before, those anew that hold touched images, and what is new behind them."""
     ends = [part.last for part in parts]
     others = {bisect_left(ends, place) for place in touched}
     end = 0
