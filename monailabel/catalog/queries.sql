@@ -23,8 +23,11 @@ FROM item i JOIN version v ON v.item = i.id AND v.number = i.version
 WHERE i.id = (SELECT id FROM item WHERE image_id = :image_id AND tag = :tag);
 
 -- name: listed_info
--- The info and extension of a listed item.
-SELECT info, ext, mark FROM item WHERE image_id = :image_id AND tag = :tag AND listed = 1;
+-- The info and extension of a listed item, the change of its file that may be under way, and whether the file is a link.
+SELECT info, ext, mark, EXISTS (
+    SELECT 1 FROM version v INDEXED BY version_link
+    WHERE v.item = item.id AND v.number = item.version AND v.link IS NOT NULL)
+FROM item WHERE image_id = :image_id AND tag = :tag AND listed = 1;
 
 -- name: items_of
 -- An image's listed items: its labels in the order of their creation, itself under the tag ''.
@@ -100,8 +103,13 @@ SELECT i.image_id, i.handed FROM json_each(:ids) s JOIN item i INDEXED BY item_n
 SELECT tag, n FROM tally WHERE n > 0;
 
 -- name: pairs
--- Id, image extension and label extension of every image with a listed label of a tag.
-SELECT i.image_id, i.ext, l.ext, coalesce(i.mark, l.mark)
+-- Id, image extension and label extension of every image with a listed label of a tag, a change of either that may be
+-- under way, and whether the image's and the label's file is a link.
+SELECT i.image_id, i.ext, l.ext, coalesce(i.mark, l.mark),
+    EXISTS (SELECT 1 FROM version v INDEXED BY version_link
+        WHERE v.item = i.id AND v.number = i.version AND v.link IS NOT NULL),
+    EXISTS (SELECT 1 FROM version v INDEXED BY version_link
+        WHERE v.item = l.id AND v.number = l.version AND v.link IS NOT NULL)
 FROM item i JOIN item l INDEXED BY item_name ON l.image_id = i.image_id AND l.tag = :tag AND l.listed = 1
 WHERE i.tag = '' AND i.listed = 1 ORDER BY i.born;
 

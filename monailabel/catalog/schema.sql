@@ -43,6 +43,7 @@ CREATE TABLE version (
     PRIMARY KEY (item, number)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX version_unread ON version (seq) WHERE sha256 IS NULL AND kept IS NULL AND link IS NULL;
+CREATE INDEX version_link ON version (item, number) WHERE link IS NOT NULL;
 
 -- What happened, in the order of commit, without a gap; each row's chain covers the row and the chain before it.
 CREATE TABLE event (

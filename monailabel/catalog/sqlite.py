@@ -19,7 +19,7 @@ from monailabel.catalog.writing import Writing, immediate
 from monailabel.interfaces.exception import DamagedDatastoreException
 from monailabel.models import Item, Kept, Mark, State
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _FAR = 1_000  # no schema will ever have that number
 _REMEMBERED = 8  # lists of all images, by tag and structures
 
@@ -110,9 +110,9 @@ class SqliteCatalog:
         row = self._get("item", image_id=image_id, tag=tag)
         return item_of(row) if row else None
 
-    def listed(self, image_id: str, tag: str) -> tuple[str, str, int | None] | None:
-        """Give info (JSON), extension and mark of a listed item."""
-        row: tuple[str, str, int | None] | None = self._connections.get(_LISTED_INFO, (image_id, tag))
+    def listed(self, image_id: str, tag: str) -> tuple[str, str, int | None, int] | None:
+        """Give info (JSON), extension and mark of a listed item, and whether its file is a link (1 or 0)."""
+        row: tuple[str, str, int | None, int] | None = self._connections.get(_LISTED_INFO, (image_id, tag))
         return row
 
     def items_of(self, image_id: str) -> list[tuple[str, str]]:
@@ -150,8 +150,8 @@ class SqliteCatalog:
         """Give the number of listed labels by tag; images are under `""`."""
         return dict(self._all("tallies"))
 
-    def pairs(self, tag: str) -> list[tuple[str, str, str, int | None]]:
-        """Give id, image extension, label extension and mark of each image that has a label of that tag."""
+    def pairs(self, tag: str) -> list[tuple[str, str, str, int | None, int, int]]:
+        """Give id, image and label extension, mark and which files are links of each image with a label of that tag."""
         return self._all("pairs", tag=tag)
 
     def first_unlabelled(self) -> tuple[str, int] | None:

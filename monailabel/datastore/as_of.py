@@ -162,7 +162,7 @@ class Shown:
         _, ext, sha256, _, _, _, kept, link, *_ = rows[version]
         folder = self._changes.folder(tag)
         if kept is None:
-            return folder.real_path(visible_name(image_id, tag, ext))
+            return folder.real_path(visible_name(image_id, tag, ext), is_link=link is not None)
         if not kept or not sha256 or link is not None:
             what = f"label {tag!r} of image {image_id!r}" if tag else f"image {image_id!r}"
             raise ConflictException(

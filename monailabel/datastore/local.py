@@ -366,7 +366,7 @@ class LocalDatastore(Beyond):
         row = store.catalog.listed(image_id, tag)
         if row is None:
             return ""
-        return store.real_path(image_id, tag, row[1], row[2])
+        return store.real_path(image_id, tag, *row[1:])
 
     def get_image_info(self, image_id: str) -> dict[str, Any]:
         """Give the image's info and its real `path`, `{}` if it is unknown."""
@@ -375,7 +375,7 @@ class LocalDatastore(Beyond):
         if row is None:
             return {}
         info: dict[str, Any] = recorded(row[0])
-        info["path"] = store.real_path(image_id, IMAGE, row[1], row[2])
+        info["path"] = store.real_path(image_id, IMAGE, *row[1:])
         return info
 
     def get_label_info(self, label_id: str, label_tag: str) -> dict[str, Any]:
@@ -402,9 +402,10 @@ class LocalDatastore(Beyond):
         """
         store, tag = self._store, DefaultLabelTag.FINAL.value
         result = [] if as_of is None else self._cases_as_of(as_of)
-        for image_id, image_ext, label_ext, mark in store.catalog.pairs(tag) if as_of is None else ():
-            image = store.real_path(image_id, IMAGE, image_ext, mark)
-            label = store.real_path(image_id, tag, label_ext, mark)
+        pairs = store.catalog.pairs(tag) if as_of is None else ()
+        for image_id, image_ext, label_ext, mark, image_is_link, label_is_link in pairs:
+            image = store.real_path(image_id, IMAGE, image_ext, mark, image_is_link)
+            label = store.real_path(image_id, tag, label_ext, mark, label_is_link)
             result.append({"image": image, "label": label})
         if not full_path:
             result = [{role: os.path.relpath(path, self.path) for role, path in case.items()} for case in result]

@@ -153,12 +153,12 @@ class Store:
         else:
             self.background.ask(self._write_snapshot, max(_SNAPSHOT_AFTER, self.snapshot.cost * _SNAPSHOT_SHARE))
 
-    def real_path(self, image_id: str, tag: str, ext: str, mark: int | None) -> str:
+    def real_path(self, image_id: str, tag: str, ext: str, mark: int | None, is_link: int) -> str:
         """Give a file's real path; while a change of it is under way, the file may not be there for a moment.
 
         A change whose writer is dead is finished first; a living one is given a second to show a new file.
         """
-        path = self.changes.folder(tag).real_path(visible_name(image_id, tag, ext))
+        path = self.changes.folder(tag).real_path(visible_name(image_id, tag, ext), is_link=bool(is_link))
         if mark is not None and not self.private and not self.changes.is_published(mark):
             deadline = time.monotonic() + _PATIENCE
             while not self.changes.try_settle(UNKNOWN) and not os.path.exists(path) and time.monotonic() < deadline:

@@ -3,7 +3,6 @@
 import errno
 import os
 import re
-import stat
 from collections.abc import Callable
 
 from monailabel.files import disk
@@ -72,17 +71,17 @@ class Shown:
         """Give the folder, relative to the root, in which the file of a visible name lies."""
         return self._laid_out(name).rpartition("/")[0]
 
-    def real_path(self, name: str) -> str:
-        """Give the real path of a visible name, `""` for one that is not read."""
+    def real_path(self, name: str, *, is_link: bool) -> str:
+        """Give the real path of a visible name, `""` for one that is not read.
+
+        The file itself is not looked at, which in a large folder costs more than all else: `is_link` tells what it is.
+        """
         path = self.path(name)
         if not self._reads(path):
             return ""
         folder, _, file = path.rpartition("/")
         path = f"{self._real_folder(folder)}/{file}"
-        try:
-            return os.path.realpath(path) if stat.S_ISLNK(os.lstat(path).st_mode) else path
-        except OSError:
-            return path
+        return os.path.realpath(path) if is_link else path
 
     def _real_folder(self, path: str) -> str:
         """Give a folder's real path, looked up again each time only where links lead to it: they may change."""

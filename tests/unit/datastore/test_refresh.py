@@ -170,6 +170,35 @@ def test_links_are_images_and_labels(open_store: Open, folder: Path, tmp_path: P
     assert store.get_image("a").read() == store.get_label("a", "final").read() == b"far away"
 
 
+def test_the_real_path_of_a_link_is_that_of_its_target(
+    open_store: Open, folder: Path, tmp_path: Path, source: Source
+) -> None:
+    """What tells a path tells a link's target, where the link leads now; a file in the link's place tells its own."""
+    target, other = tmp_path / "archive.nii.gz", tmp_path / "other.nii.gz"
+    target.write_bytes(b"far away")
+    other.write_bytes(b"further away")
+    image, label = folder / "a.nii.gz", folder / "labels" / "final" / "a.nii.gz"
+    label.parent.mkdir(parents=True)
+    image.symlink_to(target)
+    label.symlink_to(target)
+    store = open_store()
+    assert store.get_image_info("a")["path"] == store.get_label_uri("a", "final") == str(target)
+    assert (
+        store.datalist()
+        == store.datalist(as_of=store.events()[-1]["seq"])
+        == [{"image": str(target), "label": str(target)}]
+    )
+    image.unlink()
+    image.symlink_to(other)
+    store.save_label("a", source("l.nii.gz", b"new"), "final", {})
+    store.refresh()
+    assert store.datalist() == [{"image": str(other), "label": str(label)}]
+    image.unlink()
+    image.write_bytes(b"here")
+    store.refresh()
+    assert store.get_image_uri("a") == str(image)
+
+
 def test_a_linked_tag_folder(open_store: Open, folder: Path, tmp_path: Path) -> None:
     """A tag's folder may be a link to a folder elsewhere."""
     (tmp_path / "team").mkdir()
