@@ -10,8 +10,8 @@ from typing import Any
 
 from monailabel.interfaces.exception import ConflictException
 
-AT_ONCE = 32  # pieces that are written to a file while the next are read
-PIECE = 64 * 1024  # bytes that are read at once, and held for each client that reads slowly
+AT_ONCE = 8  # pieces that are written to a file while the next are read
+PIECE = 256 * 1024  # bytes that are read at once, and held for each client that reads slowly
 
 
 @dataclass(frozen=True, slots=True)
