@@ -160,10 +160,10 @@ SELECT json_pretty(:document, '  ');
 -- Whether there are files of a tag that are in their places or missing.
 SELECT EXISTS (SELECT 1 FROM item WHERE tag = :tag AND state < 2);
 
--- name: count_files
--- How many files of a tag are in their places or missing; those that are listed are counted already.
+-- name: count_present
+-- How many files of a tag are in their places; those that are listed are counted already.
 SELECT coalesce((SELECT n FROM tally WHERE tag = :tag), 0)
-     + (SELECT count(*) FROM item INDEXED BY item_listing WHERE tag = :tag AND listed = 0 AND state < 2);
+     + (SELECT count(*) FROM item INDEXED BY item_listing WHERE tag = :tag AND listed = 0 AND state = 0);
 
 -- name: files
 -- Row, id, name and state of the files that are in their places or missing: what a scan compares a folder with.

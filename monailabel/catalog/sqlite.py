@@ -17,7 +17,7 @@ from monailabel.catalog.records import item_of
 from monailabel.catalog.transaction import FIRST_CHAIN
 from monailabel.catalog.writing import Writing, immediate
 from monailabel.interfaces.exception import DamagedDatastoreException
-from monailabel.models import Item, Kept, Mark, State
+from monailabel.models import Item, Kept, Mark
 
 SCHEMA_VERSION = 3
 _FAR = 1_000  # no schema will ever have that number
@@ -283,15 +283,14 @@ class SqliteCatalog:
         """Tell whether there are files of a tag that are in their places or missing."""
         return bool(self._get("has_files", tag=tag))
 
-    def count_files(self, tag: str) -> int:
-        """Count them."""
-        return int(self._get("count_files", tag=tag))
+    def count_present(self, tag: str) -> int:
+        """Count the files of a tag that are in their places."""
+        return int(self._get("count_present", tag=tag))
 
-    def files(self, tag: str) -> Iterator[tuple[int, str, str, State]]:
-        """Give row, image id, name and state of each, a row at a time."""
+    def files(self, tag: str) -> Iterator[tuple[int, str, str, int]]:
+        """Give row, image id, name and state of each file in its place or missing, a row at a time."""
         with self.reading() as connection:
-            for rowid, image_id, name, state in connection.execute(QUERIES["files"], {"tag": tag}):
-                yield rowid, image_id, name, State(state)
+            yield from connection.execute(QUERIES["files"], {"tag": tag})
 
     def files_by_inode(self, tag: str, inodes: list[int]) -> list[tuple[int, int, str]]:
         """Give place in the list, row and name of each file in its place that has one of these inodes."""

@@ -30,7 +30,7 @@ def compare(catalog: SqliteCatalog, tag: str, entries: Iterable[tuple[str, int]]
     for chunk in _chunks(entries):
         new += _unknown(catalog, tag, chunk, seen)
     difference = Difference(new)
-    if seen.count(1) < catalog.count_files(tag):
+    if new or seen.count(1) < catalog.count_present(tag):
         _add_others(difference, catalog.files(tag), seen)
     return difference
 
@@ -68,7 +68,7 @@ def _unknown(catalog: SqliteCatalog, tag: str, chunk: list[tuple[str, int]], see
     return [name for place, (name, _) in enumerate(chunk) if place not in same] if len(same) < len(chunk) else []
 
 
-def _add_others(difference: Difference, files: Iterator[tuple[int, str, str, State]], seen: bytearray) -> None:
+def _add_others(difference: Difference, files: Iterator[tuple[int, str, str, int]], seen: bytearray) -> None:
     """Sort the rows whose files are not as the catalog knows them: another file of that name, or none."""
     new = set(difference.new)
     for row, image_id, name, state in files:
@@ -76,5 +76,5 @@ def _add_others(difference: Difference, files: Iterator[tuple[int, str, str, Sta
             continue
         if name in new:
             difference.known[name] = image_id
-        elif state is State.PRESENT:
+        elif state == State.PRESENT:
             difference.gone.append(image_id)
