@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks import curves, folders, machine, report
 from benchmarks.results import Results
 from benchmarks.run import FULL, QUICK, Scope, everything, slowest
+from benchmarks.telling import note
 from tests.compatibility.monai_label import released
 
 DOCUMENT = released.PROJECT / "docs" / "benchmarks.md"
@@ -24,10 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with folders.scratch(options.folder) as place:
             results = Results(machine.describe(place))
             counted = slowest(place, results) if options.slowest else everything(place, _scope(options), results)
+            _tell(results, counted or "", options)
+            note("removing the folders, which takes a while after a million images")
     except folders.NotADisk as refusal:
         print(refusal, file=sys.stderr)
         return 2
-    _tell(results, counted or "", options)
     return 0
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 VOLATILE = ("tmpfs", "ramfs", "devtmpfs")
 BYTES = 256  # of each file
 CONTENT = b"\x1f\x8b" + bytes(BYTES - 2)
+HOLLOW = 1_000_000  # images: in such a folder files have their size but no bytes, whose removal would take minutes
 CATALOG = ".monailabel/catalog.db"
 CHECKSUM = hashlib.sha256(CONTENT).hexdigest()
 
@@ -62,7 +63,7 @@ def make(folder: Path, count: int) -> None:
     """Write the images of a folder, a `final` label for half of them and an `original` one for a tenth."""
     for place, ids in _contents(folder, image_ids(count)):
         place.mkdir(parents=True, exist_ok=True)
-        _write(place, ids)
+        _write(place, ids, hollow=count >= HOLLOW)
     os.sync()  # what is still on its way to the disk would be paid for by the first fsync that is measured
 
 
@@ -72,12 +73,15 @@ def _contents(folder: Path, ids: list[str]) -> Iterator[tuple[Path, list[str]]]:
     yield folder / "labels" / "original", ids[::10]
 
 
-def _write(place: Path, ids: list[str]) -> None:
+def _write(place: Path, ids: list[str], *, hollow: bool = False) -> None:
     at = os.open(place, os.O_RDONLY)
     try:
         for id in ids:
             file = os.open(f"{id}.nii.gz", os.O_WRONLY | os.O_CREAT, 0o644, dir_fd=at)
-            os.write(file, CONTENT)
+            if hollow:
+                os.ftruncate(file, BYTES)
+            else:
+                os.write(file, CONTENT)
             os.close(file)
     finally:
         os.close(at)
