@@ -37,6 +37,7 @@ _LARGE = 1 << 16  # bytes
 _EACH = 3e-6  # seconds that a file costs in a snapshot, until one has been written
 _SPARED = 0.2  # of them where the pages of the last one can be had
 _CHEAP_OBJECTS = 100  # with more files than that, the snapshot is written in the background
+_DEAD = 3600.0  # seconds after which nobody is still at writing one
 
 
 class EditedElsewhere(Exception):
@@ -149,7 +150,7 @@ class Snapshot:
         """
         assert self._catalog is not None
         begin = time.monotonic()
-        with self._temporary(self._next) as fresh:
+        with self._temporary(self._next, secrets.token_hex(4)) as fresh:
             composed = self._write_into(fresh, None if damaged else self._last())
             with self._lock:
                 written = self._written()
@@ -226,16 +227,30 @@ class Snapshot:
             self._put(fresh, path, durable=durable)
 
     @contextmanager
-    def _temporary(self, path: str) -> Iterator[str]:
-        """Give a name beside a file for what will take its place; whatever still has it at the end is removed."""
+    def _temporary(self, path: str, end: str = "new") -> Iterator[str]:
+        """Give a name beside a file for what will take its place; what has it before, or at the end, is removed.
+
+        Under the lock one `end` does for all, so that what a killed process leaves gives way to what comes next.
+        """
         folder, name = os.path.split(path)
         with entered(os.path.dirname(folder), os.path.basename(folder)) as inside:
-            temporary = f"{inside}/.{name}.{secrets.token_hex(4)}"
+            temporary = f"{inside}/.{name}.{end}"
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
             try:
                 yield temporary
             finally:
                 with suppress(OSError):
                     os.unlink(temporary)
+
+    def sweep(self) -> None:
+        """Remove documents that were begun without the lock and whose writers must be dead by now."""
+        state, name = os.path.split(self._next)
+        with os.scandir(state) as entries:
+            for entry in entries:
+                if entry.name.startswith(f".{name}.") and time.time() - entry.stat().st_mtime > _DEAD:
+                    with suppress(OSError):
+                        os.unlink(entry.path)
 
     def _put(self, temporary: str, path: str, *, durable: bool = False) -> None:
         """Put a new file in the place of an old one, with its permissions."""

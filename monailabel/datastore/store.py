@@ -120,6 +120,7 @@ class Store:
                 self.labels.make(tag.value)
         self.changes.settle(UNKNOWN)
         self.changes.sweep()
+        self.snapshot.sweep()
         self.erasing.finish()
 
     def _tell_head(self, what: str) -> None:

@@ -524,3 +524,38 @@ def test_what_is_wrong_with_a_document_is_named(folder: Path) -> None:
     write_in_place(folder, wrong)
     with pytest.raises(DamagedDatastoreException, match=r"objects → a → image → info: input should be a valid dict"):
         LocalDatastore(str(folder))
+
+
+DIES = """
+from monailabel.datastore.snapshot import Snapshot
+store = LocalDatastore(sys.argv[1])
+put, puts = Snapshot._put, iter(range(int(sys.argv[2]), -1, -1))
+Snapshot._put = lambda *a, **k: put(*a, **k) if next(puts) else os._exit(0)
+store.update_image_info("a", {"k": 1})
+store.close()
+raise AssertionError("it lives")
+"""
+
+
+@pytest.mark.parametrize("puts", range(3))
+def test_what_a_killed_writer_leaves_goes(
+    open_store: Open, folder: Path, source: Source, child: Callable[..., Any], puts: int
+) -> None:
+    """A process that dies while it writes the document leaves a hidden file; it does not stay for ever."""
+    with open_store() as store:
+        store.add_image("a", source("a.nii.gz"), {})
+    child(DIES, folder, puts)
+    left = hidden(folder)
+    assert left
+    for path in left:
+        os.utime(path, (0, 0))
+    with open_store() as store:
+        store.update_image_info("a", {"k": 2})
+    assert hidden(folder) == []
+    assert read(folder)["objects"]["a"]["image"]["info"]["k"] == 2
+
+
+def hidden(folder: Path) -> list[Path]:
+    """List the hidden files beside the document and among the datastore's own."""
+    found = [*folder.iterdir(), *(folder / ".monailabel").iterdir()]
+    return [path for path in found if path.name.startswith(".") and path.is_file() and path.name != ".lock"]
