@@ -1,6 +1,7 @@
 """A case: its volume with the label over it, its versions side by side or by what differs, whatever its format."""
 
 import io
+import json
 import re
 from collections.abc import Callable
 
@@ -25,6 +26,7 @@ from tests.browser.screen import (
     share,
     until,
 )
+from tests.unit.server.running import form
 
 
 @pytest.mark.parametrize("image", ["anatomical", "functional", "example4d", "reoriented_anat_moved", "phantom_3"])
@@ -212,6 +214,24 @@ def test_an_earlier_version_is_shown_and_brought_back(changed: str, cases: Cases
     assert (newest["version"], newest["actor"], newest["current"]) == (3, "rita", True)
 
 
+def test_a_label_that_came_too_late_is_told_apart(changed: str, cases: Cases, page: Page) -> None:
+    """What was sent without knowing the newest version says that it was set aside; it is shown on request."""
+    known = cases.server.store.label_versions(changed, "final")[0]["sha256"]
+    late = ("late.nii.gz", cases.nifti(boxes((LEFT_BOX, 7))))
+    kind, body = form({"label": late, "params": json.dumps({"client_id": "otto"})})
+    address = f"/datastore/label?image={changed}&tag=final"
+    assert cases.server.ask("PUT", address, body, content_type=kind, if_match=f'"{known}"').status == 412
+    open_case(page, changed)
+    labelled(page)
+    aside = page.locator(".versions li", has_text="otto")
+    expect(aside).to_contain_text("set aside")
+    expect(page.locator(".versions li", has_text="set aside")).to_have_count(1)
+    expect(page.locator(".history li", has_text="otto")).to_contain_text("otto came too late with final version 3")
+    aside.locator("button.version").click()
+    opacity(page, 1)
+    until(lambda: share(labelled(page), shade(7)) > 0.02, page)
+
+
 def test_a_label_made_for_another_version_of_the_image_is_told(cases: Cases, page: Page) -> None:
     """Whoever replaces the image leaves labels that may not fit."""
     cases.label(cases.image("replaced"))
@@ -223,13 +243,20 @@ def test_a_label_made_for_another_version_of_the_image_is_told(cases: Cases, pag
 
 
 def test_a_label_that_somebody_saves_is_drawn_by_itself(cases: Cases, page: Page) -> None:
-    """The picture of an open case changes with its label."""
+    """The picture of an open case changes with its label; whoever looks at it is told of a newer one."""
     cases.image("alive")
     open_case(page, "alive")
     cases.label("alive", boxes((LEFT_BOX, 5)))
     canvas = labelled(page)
     opacity(page, 1)
     until(lambda: share(canvas, shade(5)) > 0.02, page)
+    expect(page.locator(".notice")).to_have_count(0)
+    cases.label("alive", boxes((LEFT_BOX, 6)), by="otto")
+    until(lambda: share(canvas, shade(6)) > 0.02, page)
+    expect(page.locator(".notice")).to_contain_text("otto has just saved version 2 of final.")
+    page.get_by_role("button", name="What differs").click()
+    page.wait_for_url("**against=**")
+    expect(page.locator(".notice")).to_have_count(0)
 
 
 def test_a_file_that_is_dropped_becomes_a_label(cases: Cases, page: Page) -> None:

@@ -13,6 +13,7 @@ import { Icon } from "./icons";
 import { useKeys } from "./keys";
 import { Labels } from "./labels";
 import { useNeighbours, type Neighbours } from "./neighbours";
+import { useOvertaken } from "./overtaken";
 import { Picture, useView, useViewKeys } from "./picture";
 import { Review } from "./review";
 import type { Found } from "./stage";
@@ -27,6 +28,7 @@ export function Case({ place }: { place: CasePlace }) {
   const tag = place.tag ?? usualTag(row);
   const reviewed = row && tag && !row.labels[tag] ? null : tag; // an address may name a label that is not there
   const label = useLabel(id, tag);
+  useOvertaken(place, tag, label.versions.value);
   const view = useView(place, tag);
   const [found, setFound] = useState<Found>({ label: null, difference: null, exact: true });
   const structures = useMemo(

@@ -185,6 +185,12 @@ function Versions({ id, tag, place, versions, show }: Props) {
               <span>
                 {version.actor ?? "unknown"} · {ago(version.time)}
                 {version.size != null && ` · ${bytes(version.size)}`}
+                {version.action === "refused" && (
+                  <i title="It was sent by somebody who did not know the version before it, and never shown">
+                    {" "}
+                    · set aside
+                  </i>
+                )}
               </span>
             </button>
             {version.current ? (
