@@ -37,12 +37,15 @@ class Remembering(Datastore):
     def open_label(self, label_id: str, label_tag: str, *, version: int | None = None) -> OpenFile:
         """Open the label's newest version, or an earlier one after checking its bytes against their checksum.
 
-        Raises LabelNotFoundException, ConflictException where the bytes of the version are not there or damaged.
+        Raises ImageNotFoundException, LabelNotFoundException, ConflictException where the bytes of the version are not
+        there or damaged.
         """
         tag = text_of(label_tag)
         if version is not None and tag:
             return self._open_version(text_of(label_id), tag, version)
         opened = open_newest(self._store.catalog, self._store.changes, text_of(label_id), tag) if tag else None
+        if opened is None and self._store.catalog.listed(text_of(label_id), IMAGE) is None:
+            raise ImageNotFoundException(f"image {label_id!r} not found")
         if opened is None:
             has = ", ".join(self.get_labels_by_image_id(label_id)) or "no labels"
             raise LabelNotFoundException(f"label {label_tag!r} of image {label_id!r} not found; it has: {has}")

@@ -207,7 +207,7 @@ def test_an_earlier_version_is_shown_and_brought_back(changed: str, cases: Cases
     page.wait_for_url("**version=1**")
     opacity(page, 1)
     until(lambda: share(labelled(page), shade(2)) > 0.02, page)
-    expect(page.locator(".review .hint")).to_contain_text("earlier version")
+    expect(page.locator(".review .hint")).to_contain_text("not the current version")
     page.locator(".versions li", has_text="anna").get_by_title("Make this version").click()
     expect(page.locator(".versions li")).to_have_count(3)
     newest = cases.server.store.label_versions(changed, "final")[-1]

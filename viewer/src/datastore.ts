@@ -58,7 +58,7 @@ export interface Header {
 export interface Version {
   version: number;
   time: string;
-  actor: string | null;
+  actor: string;
   action: string;
   sha256: string | null;
   size: number | null;
@@ -71,7 +71,7 @@ export interface Version {
 export interface Happening {
   seq: number;
   time: string;
-  actor: string | null;
+  actor: string;
   action: string;
   image: string;
   tag: string;

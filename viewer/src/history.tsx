@@ -50,7 +50,7 @@ function Line({ event }: { event: Happening }) {
   return (
     <li>
       <span>
-        <b>{event.actor ?? "unknown"}</b> {deed(event)}{" "}
+        <b>{event.actor}</b> {deed(event)}{" "}
         {event.tag ? <i>{event.tag}</i> : "the image"}
         {event.version != null && <small> version {event.version}</small>}
       </span>

@@ -183,16 +183,15 @@ function Versions({ id, tag, place, versions, show }: Props) {
             >
               <b>{version.version}</b>
               <span>
-                {version.actor ?? "unknown"} · {ago(version.time)}
+                {version.actor} · {ago(version.time)}
                 {version.size != null && ` · ${bytes(version.size)}`}
-                {version.action === "refused" && (
-                  <i title="It was sent by somebody who did not know the version before it, and never shown">
-                    {" "}
-                    · set aside
-                  </i>
-                )}
               </span>
             </button>
+            {version.action === "refused" && (
+              <small title="Whoever sent it did not know the version before it, so that it was never shown">
+                set aside
+              </small>
+            )}
             {version.current ? (
               <small>current</small>
             ) : (

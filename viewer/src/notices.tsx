@@ -4,12 +4,12 @@ import { useEffect, useState } from "preact/hooks";
 
 export interface Notice {
   text: string;
-  kind: "done" | "failed" | "asking" | "going" | "lost";
+  kind: "done" | "news" | "failed" | "asking" | "going" | "lost";
   progress?: number;
   action?: { word: string; run: () => void };
 }
 
-const STAY = { done: 5000, failed: 12_000, asking: 60_000, going: Infinity, lost: Infinity }; // ms
+const STAY = { done: 5000, news: 15_000, failed: 12_000, asking: 60_000, going: Infinity, lost: Infinity }; // ms
 const shown = new Map<number, Notice>();
 const listeners = new Set<() => void>();
 let count = 0;

@@ -13,6 +13,7 @@ export function useOvertaken(place: CasePlace, tag: string | null, versions: Ver
   const told = useRef<(() => void) | null>(null);
   useEffect(() => () => told.current?.(), []); // it is about this case alone
   const newest = versions?.find((version) => version.current);
+  const isKept = (number: number) => versions?.some((version) => version.version === number && version.kept);
   useEffect(() => {
     if (!tag || !newest) return;
     const before = seen.current;
@@ -22,11 +23,12 @@ export function useOvertaken(place: CasePlace, tag: string | null, versions: Ver
       go(caseAddress({ ...here.current, tag, version: null, against: { tag, version: before.version } }), {
         replace: true,
       });
+    const by = newest.actor === "unknown" ? "Another program" : newest.actor;
     told.current?.();
     told.current = notify({
-      kind: "asking",
-      text: `${newest.actor ?? "Another program"} has just saved version ${newest.version} of ${tag}.`,
-      action: { word: "What differs", run: compare },
+      kind: "news",
+      text: `${by} has just saved version ${newest.version} of ${tag}.`,
+      action: isKept(before.version) ? { word: "What differs", run: compare } : undefined,
     });
   }, [tag, newest?.version]);
 }

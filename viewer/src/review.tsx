@@ -62,7 +62,7 @@ export function Review({ id, tag, earlier, info, neighbours, queue }: Props) {
         Review <small>{tag}</small>
       </h2>
       {readOnly && <p class="hint">This server only shows the datastore; nothing can be changed here.</p>}
-      {earlier && <p class="hint">This is an earlier version; a review is about the current one.</p>}
+      {earlier && <p class="hint">This is not the current version; a review is about the current one.</p>}
       <div class="decide">
         <Decision
           name="approved"
