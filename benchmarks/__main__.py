@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             results = Results(machine.describe(place))
             counted = slowest(place, results) if options.slowest else everything(place, _scope(options), results)
             _tell(results, counted or "", options)
-            note("removing the folders, which takes a while after a million images")
+            note("removing the folders")
     except folders.NotADisk as refusal:
         print(refusal, file=sys.stderr)
         return 2

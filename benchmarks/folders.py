@@ -1,6 +1,5 @@
 """Makes folders of many small images and labels, on a real disk, and brings them back to how they were."""
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -14,7 +13,6 @@ BYTES = 256  # of each file
 CONTENT = b"\x1f\x8b" + bytes(BYTES - 2)
 HOLLOW = 1_000_000  # images: in such a folder files have their size but no bytes, whose removal would take minutes
 CATALOG = ".monailabel/catalog.db"
-CHECKSUM = hashlib.sha256(CONTENT).hexdigest()
 
 
 class NotADisk(Exception):

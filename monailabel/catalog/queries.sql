@@ -165,6 +165,10 @@ SELECT EXISTS (SELECT 1 FROM item WHERE tag = :tag AND state < 2);
 SELECT coalesce((SELECT n FROM tally WHERE tag = :tag), 0)
      + (SELECT count(*) FROM item INDEXED BY item_listing WHERE tag = :tag AND listed = 0 AND state = 0);
 
+-- name: has_missing
+-- Whether a file of a tag is missing.
+SELECT EXISTS (SELECT 1 FROM item INDEXED BY item_listing WHERE tag = :tag AND listed = 0 AND state = 1);
+
 -- name: files
 -- Row, id, name and state of the files that are in their places or missing: what a scan compares a folder with.
 SELECT id, image_id, image_id || ext, state FROM item WHERE tag = :tag AND state < 2;

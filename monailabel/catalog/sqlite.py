@@ -61,8 +61,7 @@ class SqliteCatalog:
         self.log = Log(self._connections, QUERIES["fill"])
         self._memory: dict[tuple[Any, ...], tuple[tuple[int, int], list[str]]] = {}
         try:
-            with self.reading() as connection:
-                self._prepare(connection)
+            self.bring_up()
         except BaseException:
             self.close()
             raise
@@ -70,6 +69,11 @@ class SqliteCatalog:
     def close(self) -> None:
         """Close all connections; what was committed is on the disk already."""
         self._connections.close()
+
+    def bring_up(self) -> None:
+        """Make the tables of a new database, and bring up those of an older schema."""
+        with self.reading() as connection:
+            self._prepare(connection)
 
     def _prepare(self, connection: apsw.Connection) -> None:
         found = connection.pragma("user_version")
@@ -286,6 +290,10 @@ class SqliteCatalog:
     def count_present(self, tag: str) -> int:
         """Count the files of a tag that are in their places."""
         return int(self._get("count_present", tag=tag))
+
+    def has_missing(self, tag: str) -> bool:
+        """Tell whether a file of a tag is missing."""
+        return bool(self._get("has_missing", tag=tag))
 
     def files(self, tag: str) -> Iterator[tuple[int, str, str, int]]:
         """Give row, image id, name and state of each file in its place or missing, a row at a time."""

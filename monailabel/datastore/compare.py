@@ -30,7 +30,7 @@ def compare(catalog: SqliteCatalog, tag: str, entries: Iterable[tuple[str, int]]
     for chunk in _chunks(entries):
         new += _unknown(catalog, tag, chunk, seen)
     difference = Difference(new)
-    if new or seen.count(1) < catalog.count_present(tag):
+    if seen.count(1) < catalog.count_present(tag) or (new and catalog.has_missing(tag)):
         _add_others(difference, catalog.files(tag), seen)
     return difference
 

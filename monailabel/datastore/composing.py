@@ -59,9 +59,9 @@ class Altered(Exception):
 
 def compose(pages: Pages, file: BinaryIO, last: Composed | None, path: str) -> Composed:
     """Write the document into an empty file, of the pages of the `last` one at `path` where they can be had."""
-    kept = [] if last is None else _full(last)
-    touched = pages.touched(last.head) if last is not None and kept else None
-    if last is not None and touched is not None:
+    kept = _full(last) if last else []
+    touched = pages.touched(last.head) if last and kept else None
+    if last and touched is not None:
         try:
             with _opened(path, last) as source:
                 return _write(pages, file, _renewed(pages, kept, touched, source))

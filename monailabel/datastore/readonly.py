@@ -46,6 +46,7 @@ class ReadOnly:
                 if self._signature() != self._seen:
                     seen = self._seen_whole()
                     copy_catalog(self._source, os.path.join(self._private, CATALOG))
+                    self._store.catalog.bring_up()  # an older version may be writing the other one
                     self._store.recorded = self._store.catalog.last_event()
                     self._store.refresh()
                     self._seen = seen

@@ -228,15 +228,19 @@ class Snapshot:
 
     @contextmanager
     def _temporary(self, path: str, end: str = "new") -> Iterator[str]:
-        """Give a name beside a file for what will take its place; what has it before, or at the end, is removed.
+        """Give a name beside a file for what will take its place; a file that has it, before or at the end, is removed.
 
         Under the lock one `end` does for all, so that what a killed process leaves gives way to what comes next.
         """
         folder, name = os.path.split(path)
         with entered(os.path.dirname(folder), os.path.basename(folder)) as inside:
             temporary = f"{inside}/.{name}.{end}"
-            with suppress(FileNotFoundError):
+            try:
                 os.unlink(temporary)
+            except FileNotFoundError:
+                pass
+            except OSError:  # a folder, or not ours to remove
+                temporary = f"{temporary}.{secrets.token_hex(4)}"
             try:
                 yield temporary
             finally:
@@ -248,8 +252,8 @@ class Snapshot:
         state, name = os.path.split(self._next)
         with os.scandir(state) as entries:
             for entry in entries:
-                if entry.name.startswith(f".{name}.") and time.time() - entry.stat().st_mtime > _DEAD:
-                    with suppress(OSError):
+                with suppress(OSError):  # it may have come to its end
+                    if entry.name.startswith(f".{name}.") and time.time() - os.lstat(entry.path).st_mtime > _DEAD:
                         os.unlink(entry.path)
 
     def _put(self, temporary: str, path: str, *, durable: bool = False) -> None:

@@ -37,7 +37,8 @@ from monailabel.interfaces.exception import DamagedDatastoreException, InvalidIn
 
 logger = logging.getLogger(__name__)
 
-DERIVED = (SHOWN, "pictures", "search.db*", "catalog.copy*")  # what is made of the catalog and the files, and may go
+# What is made of the catalog and the files, and may go; the last are documents that somebody is writing, or died at.
+DERIVED = (SHOWN, "pictures", "search.db*", "catalog.copy*", ".snapshot.next.*")
 _SETTLE_AFTER = 0.3  # seconds without a change, until the last ones are finished
 _SNAPSHOT_AFTER = 1.0  # seconds that a snapshot which takes longer may lag behind
 _SNAPSHOT_SHARE = 10  # at most this part of the time goes into writing snapshots

@@ -74,7 +74,8 @@ class Shown:
     def real_path(self, name: str, *, is_link: bool) -> str:
         """Give the real path of a visible name, `""` for one that is not read.
 
-        The file itself is not looked at, which in a large folder costs more than all else: `is_link` tells what it is.
+        Where links are followed the file itself is not looked at, which in a large folder costs more than all else:
+        `is_link` tells what it is.
         """
         path = self.path(name)
         if not self._reads(path):
