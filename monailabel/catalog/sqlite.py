@@ -88,6 +88,8 @@ class SqliteCatalog:
             )
         with immediate(connection):
             found = connection.pragma("user_version")  # another process may have been faster
+            # A connection whose file was copied over learns of its new tables by reading, not by changing them.
+            connection.execute("SELECT count(*) FROM sqlite_schema").get
             for step in schema_steps(found):
                 connection.execute(step).get
             connection.pragma("user_version", SCHEMA_VERSION)

@@ -555,6 +555,21 @@ def test_what_a_killed_writer_leaves_goes(
     assert read(folder)["objects"]["a"]["image"]["info"]["k"] == 2
 
 
+@pytest.mark.parametrize("obstacle", ["a link that leads nowhere", "a folder in the document's way"])
+def test_what_has_the_name_of_a_begun_document_is_in_nobodys_way(
+    open_store: Open, folder: Path, source: Source, obstacle: str
+) -> None:
+    """The folder is opened and the document written, whatever has the names of those that a killed process left."""
+    (folder / ".monailabel").mkdir()
+    if obstacle.startswith("a link"):
+        (folder / ".monailabel" / ".snapshot.next.0123abcd").symlink_to("nowhere")
+    else:
+        (folder / ".datastore_v2.json.new").mkdir()
+    with open_store() as store:
+        store.add_image("a", source("a.nii.gz"), {})
+    assert list(read(folder)["objects"]) == ["a"]
+
+
 def hidden(folder: Path) -> list[Path]:
     """List the hidden files beside the document and among the datastore's own."""
     found = [*folder.iterdir(), *(folder / ".monailabel").iterdir()]

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from monailabel.datastore.local import LocalDatastore
@@ -259,6 +260,19 @@ def test_a_reader_sees_a_writers_changes(store: LocalDatastore, open_store: Open
     assert reader.list_images() == ["a", "b", "c"] and reader.get_label("c", "final").read() == b"l"
     with pytest.raises(ReadOnlyException):
         reader.remove_image("c")
+
+
+def test_a_reader_beside_a_writer_of_the_schema_before(store: LocalDatastore, open_store: Open, folder: Path) -> None:
+    """What an older version writes is told as well, and its catalog stays as it is: the reader's copy is brought up."""
+    store.close()
+    older = apsw.Connection(str(folder / ".monailabel" / "catalog.db"))
+    older.execute("DROP INDEX version_link; PRAGMA user_version = 2").get
+    reader = open_store(read_only=True)
+    assert reader.get_image_uri("a") == f"{folder}/a.nii.gz"
+    older.execute("""UPDATE item SET info = '{"k":7}' WHERE image_id = 'a' AND tag = ''""").get
+    assert reader.get_image_info("a") == {"k": 7, "path": f"{folder}/a.nii.gz"} and len(reader.datalist()) == 1
+    assert older.pragma("user_version") == 2
+    older.close()
 
 
 def test_readers_never_meet_a_moment_without_a_file(store: LocalDatastore, source: Source) -> None:
