@@ -58,8 +58,8 @@ class Sizes:
                         self._results.add(who, size, self._measured(who, size, number))
 
     def _has_turn(self, who: Who, size: int, number: int) -> bool:
-        """Tell whether somebody is measured in this round: what takes minutes only in the first."""
-        return number == 0 or size < (LARGE if who in (Who.OURS, Who.LIMIT) else ONCE)
+        """Tell whether somebody is measured in this round: the million and MONAI Label only in the first."""
+        return number == 0 or (who in (Who.OURS, Who.LIMIT) and size < LARGE)
 
     def _measured(self, who: Who, size: int, number: int) -> Samples:
         if who is Who.LIMIT:
