@@ -1,6 +1,7 @@
 """Checks what the history keeps: whether the bytes of each version are there, and nothing that is no version's."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -15,6 +16,7 @@ from monailabel.files.folder import TOKEN, Folder, digest
 from monailabel.files.locking import lock
 from monailabel.interfaces.exception import InvalidInputException
 
+_BEGINNING = 60.0  # seconds in which a file that is empty may be one that its writer has not locked yet
 _GONE = "a backup may have it; elsewhere it is lost, and this version cannot be restored"
 
 
@@ -99,7 +101,9 @@ def _staged(store: Store, folder: Folder, known: set[str], repair: bool) -> Iter
 
 
 def _is_held(path: str) -> bool:
-    """Tell whether a living writer holds a staged file, or has just put it in its place."""
+    """Tell whether a living writer holds a staged file, is about to, or has just put it in its place."""
     with suppress(OSError), open(path, "rb") as file:
-        return not lock(file, wait=False)
+        facts = os.fstat(file.fileno())
+        is_begun = not facts.st_size and time.time() - facts.st_mtime < _BEGINNING
+        return is_begun or not lock(file, wait=False)
     return not os.path.lexists(path)

@@ -132,6 +132,16 @@ def test_a_stale_staged_file_is_told(store: LocalDatastore, folder: Path, found:
         assert os.path.exists(staged.path)
 
 
+def test_a_file_that_is_just_begun_is_no_finding(store: LocalDatastore, folder: Path, found: Found) -> None:
+    """An empty file may be a living writer's, who has not locked it yet; an old one is nobody's."""
+    begun = folder / ".monailabel" / "staging" / ("1" * 32)
+    begun.touch()
+    assert found(read_only=True) == []
+    os.utime(begun, (0, 0))
+    (finding,) = found(read_only=True)
+    assert finding.kind == "staging" and str(begun) in finding.what
+
+
 def test_looking_for_what_is_wrong_writes_nothing(
     store: LocalDatastore, folder: Path, versions: list[Path], found: Found, tree: Callable[..., object]
 ) -> None:
