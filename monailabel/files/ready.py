@@ -23,6 +23,7 @@ class Ready:
         self._waiting: deque[Begun] = deque()
         self._begun: list[Begun] = []  # whose entries are not durable yet
         self._is_used = False
+        self._is_closed = False
 
     def renew(self) -> None:
         """Leave a parent process its files, whose locks are its own as long as it has them open."""
@@ -61,9 +62,12 @@ class Ready:
         else:
             self._waiting.extend(new)
         self._begun = []
+        if self._is_closed:  # meanwhile
+            self.close()
 
     def close(self) -> None:
         """Remove what was not used."""
+        self._is_closed = True
         with suppress(IndexError):
             while True:  # somebody may take one meanwhile
                 _remove(*self._waiting.popleft())

@@ -101,6 +101,13 @@ def test_a_disk_that_takes_none_is_no_error(folder: Folder) -> None:
         folder.stage("next")
 
 
+def test_who_closes_while_they_are_made_leaves_none(folder: Folder) -> None:
+    """A datastore that is let go of just then, as the garbage collector may do in any thread, keeps no file open."""
+    ready = Ready(folder.begin, lambda: ready.close())
+    ready.fill()
+    assert staged(folder) == set() and ready.take() is None
+
+
 @pytest.mark.parametrize("fails", ["the third file", "the sync"])
 def test_a_disk_that_takes_no_more_keeps_none(folder: Folder, fails: str) -> None:
     """Where not all of them can be made, and made durable, none is left behind, and none is used."""
