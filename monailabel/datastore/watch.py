@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 
-from watchfiles import Change, watch
+from watchfiles._rust_notify import RustNotify  # https://watchfiles.helpmanual.io/api/rust_backend/
 
 from monailabel.datastore.store import Store
 from monailabel.files import disk
@@ -15,8 +15,10 @@ from monailabel.files import disk
 logger = logging.getLogger(__name__)
 
 _TICK = 1_000  # milliseconds without news after which what could not be judged yet is looked at again
-_TOUCHED = ".lock"  # a file of ours in the folder, whose time stamp means nothing
-_TOUCHES = 200
+_BURST_ENDS = 10  # milliseconds without news after which a burst is over
+_BURST_LASTS = 50  # milliseconds after which what came of a longer one is taken in
+_POLLS = 300  # milliseconds between two looks where the system tells no news
+_PATIENCE = 2.0  # seconds that opening waits for the watch; what comes before it is set is found by a refresh
 _NOW_AND_THEN = 10.0  # seconds between two looks at sub-folders that are not watched
 _BURST = 1_000  # more files than that are read in one pass over the folder
 
@@ -36,22 +38,11 @@ class Watch:
         self._inner: tuple[list[str], set[str]] = ([], set())  # sub-folders, and those of them that can be watched
         self._is_coarse = False  # there are more of them than the system watches: they are looked at now and then
         self._refreshed = time.monotonic()
-        self._has_begun = False  # the system watches all that it was asked to
-        self._due = True  # what came between the opening and the first news
+        self._due = False  # a refresh, when there is a moment without news
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name="monailabel-watch", daemon=True)
         self._thread.start()
-        self._await_first_news()
-
-    def _await_first_news(self) -> None:
-        """Return when the watch is set, so that nothing after the opening goes unseen: a touch of ours is told."""
-        if self._store.private:
-            return
-        for _ in range(_TOUCHES):
-            with suppress(OSError):
-                os.utime(os.path.join(self._store.path, _TOUCHED))
-            if self._set.wait(0.01):
-                return
+        self._set.wait(_PATIENCE)
 
     def close(self) -> None:
         """Stop watching."""
@@ -61,27 +52,25 @@ class Watch:
 
     def _run(self) -> None:
         while not self._stop.is_set():
+            self._set.clear()
             try:
                 self._watch(self._folders())
             except Exception as error:  # noqa: BLE001 - a watcher that dies silently is worse than one that starts anew
-                self._is_coarse = self._is_coarse or (not self._has_begun and bool(self._inner[1]))
+                self._is_coarse = self._is_coarse or (not self._set.is_set() and bool(self._inner[1]))
                 logger.warning("watching the folder failed, and begins anew: %s", error)
                 self._stop.wait(_TICK / 1_000)
 
     def _watch(self, folders: set[str]) -> None:
         """Watch these folders until others are to be watched."""
-        self._has_begun = False
-        news = watch(
-            *folders, watch_filter=self._is_news, debounce=50, step=10, stop_event=self._stop, recursive=False,
-            rust_timeout=_TICK, yield_on_timeout=True, raise_interrupt=False,
-            force_polling=any(disk.is_network(path) for path in folders) or None,
-        )  # fmt: skip
-        for changes in news:
-            self._has_begun = True
-            self._take_in({path for _, path in changes})
-            if self._folders() != folders:
-                self._due = True
-                return
+        polls = any(disk.is_network(path) for path in folders)
+        with RustNotify(sorted(folders), False, polls, _POLLS, False, False) as watcher:
+            self._set.set()
+            self._refresh()  # for what came before
+            while self._folders() == folders:
+                news = watcher.watch(_BURST_LASTS, _BURST_ENDS, _TICK, self._stop)
+                if self._stop.is_set():
+                    return
+                self._take_in({path for _, path in news if _is_news(path)} if isinstance(news, set) else set())
 
     def _folders(self) -> set[str]:
         """Give the folder of the document, of the images, of the labels, of each tag, and all sub-folders of them."""
@@ -93,21 +82,22 @@ class Watch:
             self._inner = inner, _readable(inner)
         return _readable(folders) | self._inner[1]
 
-    def _is_news(self, change: Change, path: str) -> bool:  # noqa: ARG002 - the form that watchfiles calls
-        name = os.path.basename(path)
-        if name == _TOUCHED:
-            self._set.set()
-        return not name.startswith(".")
-
     def _take_in(self, paths: set[str]) -> None:
         if len(paths) > _BURST:
-            self._store.refresh()
+            self._refresh()
             self._due = True
         elif paths or self._again:
             self._again = self._store.take_in(paths | self._again)
         elif self._due or (self._is_coarse and time.monotonic() - self._refreshed > _NOW_AND_THEN):
-            self._due = self._store.refresh()
-            self._refreshed = time.monotonic()
+            self._refresh()
+
+    def _refresh(self) -> None:
+        self._due = self._store.refresh()
+        self._refreshed = time.monotonic()
+
+
+def _is_news(path: str) -> bool:
+    return not os.path.basename(path).startswith(".")
 
 
 def _readable(folders: Iterable[str]) -> set[str]:

@@ -483,14 +483,14 @@ def test_more_folders_than_the_system_watches(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Where not all can be watched, sub-folders are looked at now and then."""
-    real = watch.watch
+    real = watch.RustNotify
 
-    def few(*folders: str, **how: Any) -> Any:
+    def few(folders: list[str], *how: Any) -> Any:
         if len(folders) > 6:
             raise OSError("OS file watch limit reached")
-        return real(*folders, **how)
+        return real(folders, *how)
 
-    monkeypatch.setattr(watch, "watch", few)
+    monkeypatch.setattr(watch, "RustNotify", few)
     monkeypatch.setattr(watch, "_NOW_AND_THEN", 0.1)
     nested.close()
     store = open_store(auto_reload=True)
