@@ -132,7 +132,7 @@ def test_a_power_loss_leaves_all_or_nothing(life: list[Entry], lost: list[Case],
     """Whenever the power goes: it opens, `check` is clean, and what was acknowledged is there, every version of it."""
     cases = lost + [case for seed in range(1, ROUNDS // 100) for case in losses(life, seed)]
     if ROUNDS <= 100:
-        cases = random.Random(ROUNDS).sample(cases, 600)
+        cases = random.Random(ROUNDS).sample(cases, 400)
     wrong = verdicts(nursery, tmp_path, cases)
     print(f"{len(cases)} folders that {len(life)} writes, syncs and renames may leave, {len(wrong)} of them wrong")
     assert not wrong, "\n".join(wrong[:5])
@@ -148,7 +148,7 @@ def test_the_power_goes_again_while_it_comes_up(lost: list[Case], nursery: Any, 
         (path / "remains").write_bytes(pickle.dumps(remains))
         log = record_of(nursery, path, "power.come_up", remains=str(path / "remains"))
         left = list(losses(log, number, accepted=expected[0], erased=expected[1]))
-        cases += chance.sample(left, min(len(left), 60))
+        cases += chance.sample(left, min(len(left), max(36, ROUNDS // 2)))
     assert len(cases) > ROUNDS
     assert not (wrong := verdicts(nursery, tmp_path, cases)), "\n".join(wrong[:5])
 

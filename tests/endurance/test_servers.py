@@ -12,7 +12,7 @@ from typing import Any
 from tests.endurance.serving import Annotator, Serving, judge
 
 KILLS = max(5, int(os.environ.get("ROUNDS", "100")) // 20)
-SCRIPTS, CHANGES = 3, 40 * KILLS
+SCRIPTS, CHANGES = 3, 25 * KILLS
 WITHIN = 60.0 + 20 * KILLS  # seconds; a healthy run takes a fraction
 
 
