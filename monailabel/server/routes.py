@@ -6,8 +6,11 @@ from typing import Any, TypeVar
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.datastructures import URLPath
+from starlette.requests import Request
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Receive, Scope, Send
+
+from monailabel.server.direct import Direct
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
@@ -65,6 +68,7 @@ class Directory(BaseRoute):
     def __init__(self, routes: Iterable[BaseRoute]) -> None:
         self._fixed: dict[str, dict[str, APIRoute]] = {}  # by address and method
         self._others: list[APIRoute] = []
+        self._direct: dict[Callable[..., Any], Direct] = {}  # by endpoint
         for route in routes:
             if isinstance(route, APIRoute) and route.param_convertors:
                 self._others.append(route)
@@ -72,6 +76,8 @@ class Directory(BaseRoute):
                 for path in (route.path, _twin(route.path)):
                     known = self._fixed.setdefault(path, {})
                     known.update((method, route) for method in route.methods or () if method not in known)
+                if direct := Direct.of(route.endpoint):
+                    self._direct[route.endpoint] = direct
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Find the route of a request: wholly, or for another method only."""
@@ -80,13 +86,21 @@ class Directory(BaseRoute):
         routes = self._fixed.get(scope["path"])
         if routes is not None:
             route = routes.get(scope["method"])
-            return _matched(route or next(iter(routes.values())), scope)
+            if route is None:
+                return _matched(next(iter(routes.values())), scope)
+            return Match.FULL, {"endpoint": route.endpoint, "route": route, "path_params": {}}
         found = [_matched(route, scope) for route in self._others]
         return max(found, key=lambda match: match[0].value, default=(Match.NONE, {}))
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a request to the route that was found."""
-        await scope["route"].handle(scope, receive, send)
+        route = scope["route"]
+        direct = self._direct.get(scope["endpoint"]) if scope["method"] in route.methods else None
+        answer = direct.call(Request(scope, receive, send)) if direct is not None else None
+        if answer is None:
+            await route.handle(scope, receive, send)
+        else:
+            await (await answer)(scope, receive, send)
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
         """Know no names: the routes have their own."""
