@@ -122,10 +122,15 @@ class Beyond(Receiving, Finding, Pictures):
         return done
 
     def problems(self) -> list[str]:
-        """Say what scans could not take in and which files are missing, a sentence for each file."""
-        catalog = self._store.catalog
+        """Say what scans could not take in and which files are missing, a sentence for each file.
+
+        Where no image is listed, a sentence says whether some lie in sub-folders.
+        """
+        catalog, below = self._store.catalog, []
+        if not catalog.tallies().get(IMAGE) and (place := self._store.scan.left_out()):
+            below = [f"{place}: lies in a sub-folder; those are taken in with recursive=True (--recursive)"]
         missing = [f"{visible_name(*file)}: missing; its info waits for it" for file in catalog.missing()]
-        return [f"{path}: {what}" for path, what in catalog.problems().items()] + missing
+        return [*below, *(f"{path}: {what}" for path, what in catalog.problems().items()), *missing]
 
     def _cases_as_of(self, as_of: "AsOf") -> list[dict[str, str]]:
         """Give image and final label of every case that was labelled at an earlier moment."""

@@ -3,7 +3,9 @@
 import os
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 
 from monailabel import naming
 from monailabel.datastore.compare import Difference
@@ -15,6 +17,7 @@ from monailabel.files.looks import Look, look_at_many
 
 _LARGE = 1 << 18  # bytes of a folder itself, of some thousand entries
 _WAIT_NS = 100_000_000
+_MOST_BELOW = 2_000  # entries of sub-folders that are looked at for one that could be taken in
 
 _NOT_FOLLOWED = "a link that leads out of the datastore's folder, and none is followed (follow_links)"
 
@@ -116,6 +119,24 @@ class Reading:
                         self.note(name, f"it is {_NOT_FOLLOWED}")
                     else:
                         yield name, entry.inode()
+
+
+def left_below(reading: Reading) -> str | None:
+    """Give where in the sub-folders of a folder one file lies that could be taken in, None if there soon is none."""
+    waiting, looked_at = [""], 0
+    while waiting and looked_at < _MOST_BELOW:
+        place = waiting.pop(0)
+        with suppress(OSError), os.scandir(os.path.join(reading.path, place)) as entries:
+            for entry in sorted(islice(entries, _MOST_BELOW), key=lambda entry: entry.name):
+                looked_at += 1
+                inner = f"{place}/{entry.name}" if place else entry.name
+                if naming.is_hidden(entry.name) or entry.path in reading.folder.others or entry.is_symlink():
+                    continue
+                if entry.is_dir():
+                    waiting.append(inner)
+                elif place and is_text(inner) and reading.extensions.take(entry.name):
+                    return inner
+    return None
 
 
 class Tree:

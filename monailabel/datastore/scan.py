@@ -15,7 +15,7 @@ from monailabel.datastore.actor import UNKNOWN
 from monailabel.datastore.change import Changes
 from monailabel.datastore.compare import compare, compare_files
 from monailabel.datastore.edit import Edit
-from monailabel.datastore.entries import Reading, Stamp, is_text, path_by_key, stamp_of, trusted
+from monailabel.datastore.entries import Reading, Stamp, is_text, left_below, path_by_key, stamp_of, trusted
 from monailabel.datastore.progress import Progress
 from monailabel.files import disk
 from monailabel.files.folder import digest
@@ -195,6 +195,11 @@ class Scan:
         if self._told[0] != stamp:
             self._told = stamp, [path_by_key(key, images, labels) for key in self._catalog.folders()]
         return self._told[1]
+
+    def left_out(self) -> str | None:
+        """Give one file's place in the sub-folders of the images, where those are not taken in and could be."""
+        images = self._reading(IMAGE)
+        return left_below(images) if images.folder.layout is None else None
 
     # -- deciding ------------------------------------------------------------------------------------------------------
 

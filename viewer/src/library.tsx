@@ -144,6 +144,8 @@ function Found({ listing, query, clear }: { listing: Listing; query: Query; clea
       <h2>No images yet</h2>
       <p>{readOnly ? "Copy files" : "Drop files here, copy them"} into the datastore's folder, or add them with</p>
       <pre>monailabel-datastore add FOLDER FILE…</pre>
+      <p>Scans in its sub-folders come with</p>
+      <pre>monailabel-datastore serve FOLDER --recursive</pre>
     </section>
   );
 }

@@ -500,6 +500,19 @@ def test_more_folders_than_the_system_watches(
     eventually(lambda: "top2" in store.list_images())
 
 
+def test_scans_below_an_empty_flat_datastore_are_told(folder: Path) -> None:
+    """Who forgot `recursive=True` is told of it while no image is listed; labels and hidden files do not count."""
+    folder.mkdir(exist_ok=True)
+    for place in ("labels/final/a.nii.gz", ".hidden/a.nii.gz", "ward/notes.txt"):
+        write(folder / place)
+    with LocalDatastore(str(folder)) as store:
+        assert not any("recursive" in problem for problem in store.problems())
+        write(folder / "ward" / "bed" / "a.nii.gz")
+        assert [p for p in store.problems() if p.startswith("ward/bed/a.nii.gz: ") and "recursive=True" in p]
+    with LocalDatastore(str(folder), recursive=True) as store:
+        assert store.list_images() == ["ward~1bed~1a"] and not any("recursive" in p for p in store.problems())
+
+
 def test_two_spellings_of_a_folder_are_not_two_places(tmp_path: Path, source: Source) -> None:
     """On a disk that takes `Ward` for `ward` an id with the other spelling is refused, and nothing is kept of it."""
     with DISKS["simulated"](tmp_path / "disk") as path, LocalDatastore(str(path / "studies"), recursive=True) as store:
