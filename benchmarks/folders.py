@@ -49,7 +49,17 @@ def scratch(path: Path) -> Iterator[Path]:
     try:
         yield place
     finally:
-        subprocess.run(["rm", "-rf", place], check=True)  # millions of files: Python takes twice as long
+        _remove(place)
+
+
+def _remove(place: Path) -> None:
+    """Remove millions of files: images and labels at once, and by `rm`, as Python takes twice as long."""
+    (labels := place / "aside").mkdir()
+    for number, folder in enumerate(place.glob("*/labels")):
+        folder.rename(labels / str(number))
+    with subprocess.Popen(["rm", "-rf", labels]):
+        subprocess.run(["rm", "-rf", *(path for path in place.iterdir() if path != labels)], check=True)
+    place.rmdir()
 
 
 def image_ids(count: int) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import folders
-from benchmarks.operations import CHANGES, OPERATIONS, Bench, timed
+from benchmarks.operations import CHANGES, MOST_REMOVED_FROM, OPERATIONS, REMOVALS, Bench, timed
 from benchmarks.resting import rest
 from benchmarks.results import Samples
 from tests.waiting import until
@@ -107,6 +107,8 @@ def _bare(limits: str | None, count: int) -> Iterator[dict[str, Callable[[], obj
 def _carry_out(bench: Bench, only: list[str] | None, result: Samples) -> None:
     try:
         for name, run in OPERATIONS.items():
+            if name in REMOVALS and not bench.bare and len(bench.ids) > MOST_REMOVED_FROM:
+                continue
             if not only or name in only or (name in CHANGES and CHANGES & set(only)):  # they build on each other
                 if name in CHANGES:
                     rest(AT_MOST)  # what the one before left to the background is not this one's
