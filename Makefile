@@ -15,10 +15,10 @@ NEEDS   := tests/compatibility/requirements.txt
 VIEWER  := $(shell find viewer -name node_modules -prune -o -type f -print) # the install builds it when it changed
 # The seconds that each part of the tests may take before it is ended: together the quarter of an hour that CI grants.
 # On a slow machine: make test UNIT= COMPAT= ENDURE= BROWSER=
-UNIT    ?= --session-timeout=275
+UNIT    ?= --session-timeout=260
 COMPAT  ?= --session-timeout=80
 ENDURE  ?= --session-timeout=240
-BROWSER ?= --session-timeout=285
+BROWSER ?= --session-timeout=275
 TWO     := --numprocesses=2 --dist=worksteal
 ROUNDS  ?= 1000
 
@@ -40,7 +40,7 @@ folder-named:
 
 test: test-unit test-compatibility test-endurance test-browser ## Set up and pass all tests, in less than 15 minutes on two cores.
 
-test-unit: $(VENV)/.tests ## Only the tests of each part and of each seam (at most 4.6 minutes).
+test-unit: $(VENV)/.tests ## Only the tests of each part and of each seam (at most 4.4 minutes).
 	$(BIN)/python -m pytest $(TWO) $(UNIT) tests/unit $(wildcard tests/contract) $(PYTEST)
 
 test-compatibility: $(VENV)/.tests $(MONAI)/.complete ## Only the tests beside MONAI Label and with its clients' requests (at most 1.4 minutes).
@@ -52,7 +52,7 @@ test-endurance: $(VENV)/.tests $(MONAI)/.complete ## Only the tests that kill, r
 endurance: $(VENV)/.tests ## The same for as long as ROUNDS says (kills; 1,000 take about half an hour), with their figures.
 	ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -s --timeout=7200 tests/endurance $(PYTEST)
 
-test-browser: $(VENV)/.tests ## Only the tests in a real browser (at most 4.8 minutes).
+test-browser: $(VENV)/.tests ## Only the tests in a real browser (at most 4.6 minutes).
 	$(if $(wildcard tests/browser/test_*.py),$(BIN)/python -m pytest $(BROWSER) tests/browser $(PYTEST))
 
 lint: $(VENV)/.lints ## Check style, types, and that each room imports only from the floors below it.

@@ -189,8 +189,6 @@ OPERATIONS: dict[str, Run] = {
     "refresh, 10 new": _refresh_new,
     "the JSON snapshot": _snapshot,
 }
-REMOVALS = {"remove_label", "remove_image"}
-MOST_REMOVED_FROM = (
-    10_000  # images of MONAI Label, which takes a minute for one removal of each kind from ten times more
-)
+REMOVALS = {"remove_label", "remove_image"}  # a minute of MONAI Label's for one of each from 100,000 images
+MOST_REMOVED_FROM = 10_000  # so many images of MONAI Label's
 CHANGES = {"add_image", "save_label", "update_image_info", "update_label_info", "remove_label", "remove_image"}
