@@ -122,7 +122,7 @@ class Reading:
 
 
 def left_below(reading: Reading) -> str | None:
-    """Give where in the sub-folders of a folder one file lies that could be taken in, None if the first entries have none."""
+    """Give where one file that could be taken in lies in sub-folders; only its first entries are seen."""
     waiting, looked_at = [""], 0
     while waiting and looked_at < _MOST_BELOW:
         place = waiting.pop(0)
