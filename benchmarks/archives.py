@@ -3,9 +3,11 @@
 import os
 import subprocess
 import time
+from collections.abc import Generator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
-from benchmarks.children import ask
+from benchmarks.children import Child
 from benchmarks.opening import close, opened
 from benchmarks.operations import timed
 from benchmarks.results import Results, Samples, Who
@@ -14,17 +16,22 @@ from benchmarks.telling import note
 
 NAME = "get_dataset_archive, 200 MiB"
 CASES, BYTES = 50, 2 << 20  # of each image and of each label
-TIMES = 3
+TIMES = 5
 
 
 def measure(results: Results, place: Path) -> None:
-    """Measure ours, MONAI Label's and the copy, each in a process of its own."""
+    """Measure ours, MONAI Label's and the copy, taking turns."""
     note(NAME)
-    for who in (Who.OURS, Who.THEIRS):
-        folder = place / f"archive-{who.name.lower()}"
-        _make(folder)
-        results.add(who, 0, ask(who, "archives:write", folder=str(folder)))
-    results.add(Who.LIMIT, 0, {Limit.BYTES.value: [_copy(folder, place / f"copy-{n}") for n in range(TIMES)]})
+    with ExitStack() as standing:
+        writers = {}
+        for who in (Who.OURS, Who.THEIRS):
+            folder = place / f"archive-{who.name.lower()}"
+            _make(folder)
+            writers[who] = standing.enter_context(closing(Child(who, "archives:write", folder=str(folder))))
+        for turn in range(TIMES):
+            for who, writer in writers.items():
+                results.add(who, 0, writer.ask())
+            results.add(Who.LIMIT, 0, {Limit.BYTES.value: [_copy(folder, place / f"copy-{turn}")]})
 
 
 def _make(folder: Path) -> None:
@@ -36,14 +43,18 @@ def _make(folder: Path) -> None:
     os.sync()
 
 
-def write(folder: str) -> Samples:
-    """Write the archive of all cases of a known folder."""
+def write(folder: str) -> Generator[Samples, None, None]:
+    """Write the archive of all cases of a known folder, once more whenever it is asked for."""
     close(opened(folder)[0])
     store, _ = opened(folder)
     store.get_dataset_archive(None)
-    seconds = timed([lambda: store.get_dataset_archive(None)] * TIMES)
-    close(store)
-    return {NAME: seconds}
+    samples: Samples = {}
+    try:
+        while True:
+            yield samples
+            samples = {NAME: timed([lambda: store.get_dataset_archive(None)])}
+    finally:
+        close(store)
 
 
 def _copy(folder: Path, target: Path) -> float:

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+import threading
 from typing import Any
 
 from benchmarks.results import Samples, Who
@@ -11,6 +13,7 @@ from tests.compatibility.monai_label import released
 from tests.compatibility.monai_label.children import Package, environment
 
 PACKAGES = {Who.THEIRS: Package.THEIRS, Who.MENDED: Package.THEIRS}
+PATIENCE = 1_200.0  # seconds for one answer
 
 
 class ChildFailed(Exception):
@@ -24,20 +27,56 @@ def settings(who: Who) -> dict[str, str]:
 
 
 def command(who: Who) -> list[str]:
-    """Give the command of such a process; its request is written to its standard input."""
+    """Give the command of such a process; its requests are lines of its standard input."""
     return [sys.executable, "-P", "-m", "benchmarks.measure", who.name]
 
 
-def ask(who: Who, work: str, *, seconds: float = 1_200, **request: Any) -> Samples:
-    """Do one piece of work, such as `opening:first`, in a process of its own."""
-    text = json.dumps({"work": work} | request)
-    try:
-        child = subprocess.run(
-            command(who), input=text, capture_output=True, text=True, env=settings(who), timeout=seconds
-        )
-    except subprocess.TimeoutExpired as late:
-        raise ChildFailed(f"{work} of {who.value} took more than {seconds:.0f} s") from late
-    if child.returncode:
-        raise ChildFailed(f"{work} of {who.value} failed:\n{child.stderr[-4000:]}")
-    samples: Samples = json.loads(child.stdout)
-    return samples
+class Child:
+    """A process that does one piece of work, such as `opening:again`, and answers as long as it is asked for more."""
+
+    def __init__(self, who: Who, work: str, *, seconds: float = PATIENCE, **request: Any) -> None:
+        self._name = f"{work} of {who.value}"
+        self._seconds = seconds
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - `close` does
+        self._process = subprocess.Popen(
+            command(who), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True,
+            env=settings(who),
+        )  # fmt: skip
+        try:
+            self.first = self.ask(work=work, **request)
+        except BaseException:
+            self.close()
+            raise
+
+    def ask(self, **request: Any) -> Samples:
+        """Ask for more; give what was measured."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        late = threading.Timer(self._seconds, self._process.kill)
+        late.start()
+        try:
+            print(json.dumps(request), file=self._process.stdin, flush=True)
+            answer = self._process.stdout.readline()
+        except BrokenPipeError:
+            answer = ""
+        finally:
+            in_time = not late.finished.is_set()
+            late.cancel()
+        if not answer:
+            self._process.wait()
+            self._errors.seek(0)
+            why = "failed" if in_time else f"took more than {self._seconds:.0f} s"
+            raise ChildFailed(f"{self._name} {why}:\n{self._errors.read().decode()[-4000:]}")
+        samples: Samples = json.loads(answer)
+        return samples
+
+    def close(self) -> None:
+        """Ask for nothing more, and wait until the process has ended."""
+        self._process.communicate()
+        self._errors.close()
+
+
+def ask(who: Who, work: str, *, seconds: float = PATIENCE, **request: Any) -> Samples:
+    """Do one piece of work in a process of its own."""
+    child = Child(who, work, seconds=seconds, **request)
+    child.close()
+    return child.first

@@ -1,8 +1,7 @@
 """Measures requests over HTTP with 32 connections, beside MONAI Label's server and an empty endpoint."""
 
 import random
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,22 +12,41 @@ from benchmarks.rows import Limit
 from benchmarks.telling import note
 
 STATUS, INFO, RANDOM = "GET /datastore/", "GET /datastore/image/info", "POST /activelearning/random"
-_WARM = 0.3  # seconds before anything counts
+_TURNS = 3
+_WARM = 0.2  # seconds before anything counts
 
 
 def measure(results: Results, ours: Path, limit: Path, theirs: Path | None, size: int, seconds: float) -> None:
-    """Measure our server, the bare one over the limits' database and, where there is a folder for it, MONAI Label's."""
+    """Measure our server, the bare one over the limits' database and, where there is a folder for it, MONAI Label's.
+
+    All of them run, and take turns.
+    """
     asked = _requests(size)
-    _drive(results, Who.OURS, size, lambda: servers.ours(ours), asked, seconds)
-    empty = {Limit.EMPTY.value: [request("GET", bare.EMPTY)], Limit.RECORD.value: [request("POST", bare.RECORD)]}
-    _drive(results, Who.LIMIT, size, lambda: servers.bare(limit / "limit.db", size), empty, seconds)
-    if theirs is not None:
-        app = theirs.with_name(f"{theirs.name}-app")
-        app.mkdir(exist_ok=True)
-        try:
-            _drive(results, Who.THEIRS, size, lambda: servers.theirs(theirs, app), asked, seconds)
-        except servers.NoServer as reason:
-            note(f"MONAI Label's server could not be started: {str(reason).strip().splitlines()[-1]}")
+    empty = Limit.EMPTY.value, [request("GET", bare.EMPTY)]
+    record = Limit.RECORD.value, [request("POST", bare.RECORD)]
+    with ExitStack() as running:
+        ports = {
+            Who.OURS: running.enter_context(servers.ours(ours)),
+            Who.LIMIT: running.enter_context(servers.bare(limit / "limit.db", size)),
+        }
+        if theirs is not None:
+            app = theirs.with_name(f"{theirs.name}-app")
+            app.mkdir(exist_ok=True)
+            try:
+                ports[Who.THEIRS] = running.enter_context(servers.theirs(theirs, app))
+            except servers.NoServer as reason:
+                note(f"MONAI Label's server could not be started: {str(reason).strip().splitlines()[-1]}")
+        for name, requests in asked.items():
+            note(f"{size:,} images: {name}")
+            turns = dict.fromkeys(ports, (name, requests))
+            turns[Who.LIMIT] = record if name == RANDOM else empty
+            for _ in range(_TURNS):
+                for who, (row, sent) in list(turns.items()):
+                    drive(ports[who], sent, _WARM)
+                    load = drive(ports[who], sent, seconds / _TURNS)
+                    results.add(who, size, {row: [load.each], p99_of(row): [_p99(load)]})
+                    if load.seconds > seconds:  # 32 answers alone take longer
+                        del turns[who]
 
 
 def _requests(size: int) -> dict[str, list[bytes]]:
@@ -38,20 +56,6 @@ def _requests(size: int) -> dict[str, list[bytes]]:
         INFO: [request("GET", f"/datastore/image/info?image={quote(id)}") for id in chosen],
         RANDOM: [request("POST", "/activelearning/random", b"{}")],
     }
-
-
-def _drive(
-    results: Results, who: Who, size: int, server: Callable[[], AbstractContextManager[int]],
-    asked: dict[str, list[bytes]], seconds: float,
-) -> None:  # fmt: skip
-    with server() as port:
-        for name, requests in asked.items():
-            note(f"{who.value}, {size:,} images: {name}")
-            drive(port, requests, _WARM)
-            loads = [drive(port, requests, seconds / 3)]
-            while len(loads) < 3 and loads[-1].seconds < seconds:  # else 32 answers alone take longer
-                loads.append(drive(port, requests, seconds / 3))
-            results.add(who, size, {name: [load.each for load in loads], p99_of(name): [_p99(load) for load in loads]})
 
 
 def p99_of(name: str) -> str:

@@ -4,7 +4,7 @@ import os
 import random
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -13,9 +13,9 @@ from typing import Any
 import apsw
 
 from benchmarks import folders
-from benchmarks.operations import BATCH, timed
+from benchmarks.operations import BATCH, LOOKS, SLOW, timed
 from benchmarks.results import Samples
-from benchmarks.rows import Limit
+from benchmarks.rows import BY_NAME, Limit
 
 SCHEMA = "CREATE TABLE item (id TEXT PRIMARY KEY, ext TEXT, info TEXT, size INTEGER) WITHOUT ROWID"
 INSERT = "INSERT INTO item VALUES (?, ?, ?, ?)"
@@ -83,17 +83,25 @@ def durable(path: str | Path) -> apsw.Connection:
     return database
 
 
-def of_operations(folder: str, scanned: str, many: str, samples: int, count: int) -> Samples:
-    """Measure what single operations stand on, beside a database with a row for each of the scanned files."""
+def of_operations(
+    folder: str, scanned: str, many: str, samples: int, count: int
+) -> Generator[Samples, dict[str, Any], None]:
+    """Measure what single operations stand on, beside a database with a row for each of the scanned files.
+
+    What takes turns with the operations that read is measured when they are.
+    """
     place = Path(folder)
     with closing(durable(place / "limit.db")) as database:
-        return {
+        turns = {Limit.READ: partial(_reads, database, count), Limit.DOCUMENT: partial(_documents, database)}
+        asked = yield {
             "fsync": _fsyncs(place / "fsync", samples),
-            Limit.READ.value: _reads(database, count),
             Limit.COPY.value: [_copy(Path(many), place / "copied")],
             Limit.PASS.value: timed([partial(_list, Path(scanned))] * 3),
-            Limit.DOCUMENT.value: timed([partial(_document, database)] * 3),
         }
+        while True:
+            limit = BY_NAME[asked["name"]].limit
+            measured = turns[limit](asked["turn"]) if limit in turns else []
+            asked = yield {limit.value: measured} if measured else {}
 
 
 def _fsyncs(path: Path, samples: int) -> list[float]:
@@ -148,16 +156,14 @@ class Bare:
         self._database.execute("UPDATE item SET info = ? WHERE id = ?", (info, id)).get
 
 
-def _reads(database: apsw.Connection, count: int) -> list[float]:
+def _reads(database: apsw.Connection, count: int, turn: int) -> list[float]:
+    ids = _chosen(count, BATCH)
+
     def batch() -> None:
         for id in ids:
             database.execute("SELECT ext FROM item WHERE id = ?", (id,)).get
 
-    seconds = []
-    for _ in range(20):
-        ids = _chosen(count, BATCH)
-        seconds += timed([batch], BATCH)
-    return seconds
+    return timed([batch], BATCH) if turn < LOOKS else []
 
 
 def _chosen(count: int, samples: int) -> list[str]:
@@ -183,8 +189,7 @@ def _list(folder: Path) -> None:
             pass
 
 
-def _document(database: apsw.Connection) -> None:
+def _documents(database: apsw.Connection, turn: int) -> list[float]:
     """Make one JSON object of the images, each with its extension and info, from rows that hold them ready."""
-    database.execute(
-        "SELECT json_group_object(id, json_object('ext', ext, 'info', json(info))) FROM item WHERE id LIKE '0/%'"
-    ).get
+    sql = "SELECT json_group_object(id, json_object('ext', ext, 'info', json(info))) FROM item WHERE id LIKE '0/%'"
+    return timed([lambda: database.execute(sql).get]) if turn < SLOW else []

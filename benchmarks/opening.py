@@ -5,14 +5,14 @@ import importlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks import folders
-from benchmarks.operations import CHANGES, MOST_REMOVED_FROM, OPERATIONS, REMOVALS, Bench, timed
+from benchmarks.operations import CHANGES, LATER, MOST_REMOVED_FROM, READING, REMOVALS, Bench, timed
 from benchmarks.resting import rest
 from benchmarks.results import Samples
 from tests.waiting import until
@@ -82,15 +82,18 @@ def write_checksums(folder: str) -> None:
 
 
 def again(
-    folder: str, source: str, many: str, samples: int, only: list[str] | None = None, limits: str | None = None
-) -> Samples:
-    """Open a known folder and carry out every operation; changes take turns with the bare machine's in `limits`."""
+    folder: str, source: str, many: str, samples: int, limits: str | None = None
+) -> Generator[Samples, dict[str, Any], None]:
+    """Open a known folder, and carry out what is asked for: a turn of what reads, or all changes that are named.
+
+    Changes take turns with the bare machine's in the folder `limits`.
+    """
     store, seconds = opened(folder)
-    result = {"open again": [seconds], "memory after opening": [memory("VmRSS")]}
     bench = Bench(store, folder, store.list_images(), source, many, samples)
-    with _bare(limits, len(bench.ids)) as bench.bare:
-        _carry_out(bench, only, result)
-    return result | bench.beside
+    with closing(store) if hasattr(store, "close") else nullcontext(), _bare(limits, len(bench.ids)) as bench.bare:
+        asked = yield {"open again": [seconds], "memory after opening": [memory("VmRSS")]}
+        while True:
+            asked = yield _changed(bench, **asked) if "changes" in asked else _read(bench, **asked)
 
 
 @contextmanager
@@ -104,14 +107,17 @@ def _bare(limits: str | None, count: int) -> Iterator[dict[str, Callable[[], obj
         yield bare.calls
 
 
-def _carry_out(bench: Bench, only: list[str] | None, result: Samples) -> None:
-    try:
-        for name, run in OPERATIONS.items():
-            if name in REMOVALS and not bench.bare and len(bench.ids) > MOST_REMOVED_FROM:
-                continue
-            if not only or name in only or (name in CHANGES and CHANGES & set(only)):  # they build on each other
-                if name in CHANGES:
-                    rest(AT_MOST)  # what the one before left to the background is not this one's
-                result |= {name: measured} if (measured := run(bench)) else {}
-    finally:
-        close(bench.store)
+def _read(bench: Bench, name: str, turn: int) -> Samples:
+    return {name: measured} if (measured := READING[name](bench, turn)) else {}
+
+
+def _changed(bench: Bench, changes: list[str]) -> Samples:
+    result: Samples = {}
+    for name, run in (CHANGES | LATER).items():
+        if name in REMOVALS and not bench.bare and len(bench.ids) > MOST_REMOVED_FROM:
+            continue
+        if name in changes:
+            if name in CHANGES:
+                rest(AT_MOST)  # what the one before left to the background is not this one's
+            result |= {name: measured} if (measured := run(bench)) else {}
+    return result | bench.beside

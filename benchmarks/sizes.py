@@ -1,12 +1,14 @@
 """Measures the library's operations at several sizes, beside MONAI Label and the bare machine, taking turns."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import folders
-from benchmarks.children import ask
-from benchmarks.operations import LARGE
-from benchmarks.results import Results, Samples, Who
+from benchmarks.children import Child, ask
+from benchmarks.operations import CHANGES, LARGE, LATER, READING
+from benchmarks.results import Results, Who
 from benchmarks.rows import Limit
 from benchmarks.telling import note
 
@@ -31,6 +33,10 @@ class Plan:
         """Give the sizes at which somebody is measured."""
         return {Who.OURS: self.ours, Who.LIMIT: self.ours, Who.THEIRS: self.theirs, Who.MENDED: self.mended}[who]
 
+    def includes(self, name: str) -> bool:
+        """Tell whether an operation is measured; the changes build on each other."""
+        return not self.only or name in self.only or (name in CHANGES and bool(CHANGES.keys() & self.only))
+
     def samples_of(self, who: Who, size: int) -> int:
         """Give how many calls are measured in a process: one of MONAI Label's changes takes 20 ms to 3 s."""
         return self.samples if who is Who.OURS else min(self.samples, max(1, 20_000 // size))
@@ -51,46 +57,74 @@ class Sizes:
         self._source.write_bytes(folders.CONTENT)
         folders.make_many(self._many, MANY)
         for number in range(self._plan.rounds):
-            for size in sorted({*self._plan.ours, *self._plan.theirs, *self._plan.mended}):
-                for who in (Who.OURS, Who.LIMIT, Who.THEIRS, Who.MENDED):
-                    if size in self._plan.of(who) and self._has_turn(who, size, number):
-                        note(f"round {number + 1} of {self._plan.rounds}: {who.value}, {size:,} images")
-                        self._results.add(who, size, self._measured(who, size, number))
+            with ExitStack() as standing:
+                children = {}
+                for who, size in self._taking_part(number):
+                    note(f"round {number + 1} of {self._plan.rounds}: {who.value}, {size:,} images: opening")
+                    child = self._opened(who, size, number)
+                    children[who, size] = standing.enter_context(closing(child))
+                if number == 0:
+                    self._read(children)
+                self._change(children)
 
-    def _has_turn(self, who: Who, size: int, number: int) -> bool:
-        """Tell whether somebody is measured in this round: the million and MONAI Label only in the first."""
-        return number == 0 or (who in (Who.OURS, Who.LIMIT) and size < LARGE)
+    def _taking_part(self, number: int) -> Iterator[tuple[Who, int]]:
+        """Give who is measured in this round: the million and MONAI Label only in the first."""
+        for size in sorted({*self._plan.ours, *self._plan.theirs, *self._plan.mended}):
+            for who in (Who.OURS, Who.LIMIT, Who.THEIRS, Who.MENDED):
+                if size in self._plan.of(who) and (number == 0 or (who in (Who.OURS, Who.LIMIT) and size < LARGE)):
+                    yield who, size
 
-    def _measured(self, who: Who, size: int, number: int) -> Samples:
+    def _opened(self, who: Who, size: int, number: int) -> Child:
+        """Open a folder, before that for the first time in some rounds; give the process that has it open."""
         if who is Who.LIMIT:
-            return self._limit(size)
-        folder, samples = self.folder(who, size), self._plan.samples_of(who, size)
-        first: Samples = {}
-        if number == 0 or size <= ONCE:
-            if number == 0:
-                note(f"writing {size:,} images")
-                folders.make(folder, size)
-            first = ask(
-                who, "opening:first", folder=str(folder), checksums=size <= CHECKSUMS, seconds=self._plan.patience
-            )
-        ours = who is Who.OURS
-        if ours and number == 0:
+            child = self._limit(size)
+        else:
+            folder = self.folder(who, size)
+            if number == 0 or size <= ONCE:
+                self._open_first(who, size, number, folder)
+            child = Child(
+                who, "opening:again", folder=str(folder), source=str(self._source), many=str(self._many),
+                samples=self._plan.samples_of(who, size), limits=str(self.limits(size)) if who is Who.OURS else None,
+                seconds=self._plan.patience,
+            )  # fmt: skip
+        self._results.add(who, size, child.first)
+        return child
+
+    def _open_first(self, who: Who, size: int, number: int, folder: Path) -> None:
+        if number == 0:
+            folders.make(folder, size)
+        checksums, patience = size <= CHECKSUMS, self._plan.patience
+        first = ask(who, "opening:first", folder=str(folder), checksums=checksums, seconds=patience)
+        self._results.add(who, size, first)
+        if who is Who.OURS and number == 0:
             self.limits(size).mkdir(exist_ok=True)
             opening = ask(Who.LIMIT, "limit:of_opening", folder=str(self.limits(size)), scanned=str(folder))
             self._results.add(Who.LIMIT, size, opening)
-        later = ask(
-            who, "opening:again", folder=str(folder), source=str(self._source), many=str(self._many), samples=samples,
-            only=self._plan.only, limits=str(self.limits(size)) if ours else None, seconds=self._plan.patience,
-        )  # fmt: skip
-        beside = {name: later.pop(name) for name in (Limit.FILE.value, Limit.ROW.value) if name in later}
-        self._results.add(Who.LIMIT, size, beside)
-        return first | later
 
-    def _limit(self, size: int) -> Samples:
-        paths = {"folder": str(self.limits(size)), "scanned": str(self.folder(Who.OURS, size))}
-        return ask(
-            Who.LIMIT, "limit:of_operations", **paths, many=str(self._many), samples=self._plan.samples, count=size
-        )
+    def _read(self, children: dict[tuple[Who, int], Child]) -> None:
+        for name in filter(self._plan.includes, READING):
+            note(f"all in turns: {name}")
+            turn, waiting = 0, children
+            while waiting:
+                measured = {key: child.ask(name=name, turn=turn) for key, child in waiting.items()}
+                for (who, size), samples in measured.items():
+                    self._results.add(who, size, samples)
+                turn, waiting = turn + 1, {key: waiting[key] for key, samples in measured.items() if samples}
+
+    def _change(self, children: dict[tuple[Who, int], Child]) -> None:
+        for (who, size), child in children.items():
+            changes = [name for name in CHANGES | LATER if self._plan.includes(name)]
+            if who is Who.LIMIT or not changes:
+                continue
+            note(f"{who.value}, {size:,} images: changes")
+            measured = child.ask(changes=changes)
+            beside = {name: measured.pop(name) for name in (Limit.FILE.value, Limit.ROW.value) if name in measured}
+            self._results.add(Who.LIMIT, size, beside)
+            self._results.add(who, size, measured)
+
+    def _limit(self, size: int) -> Child:
+        paths = {"folder": str(self.limits(size)), "scanned": str(self.folder(Who.OURS, size)), "many": str(self._many)}
+        return Child(Who.LIMIT, "limit:of_operations", **paths, samples=self._plan.samples, count=size)
 
     def folder(self, who: Who, size: int) -> Path:
         """Give the folder in which somebody is measured."""
