@@ -13,7 +13,7 @@ from monailabel.datastore.local import LocalDatastore
 from tests.endurance.kinds import BEFORE, KINDS
 from tests.endurance.workers import apply
 
-STRIDE = max(1, 500 // int(os.environ.get("ROUNDS", "100")))  # each fifth call of a change fails; in the long run each
+STRIDE = max(1, 700 // int(os.environ.get("ROUNDS", "100")))  # each seventh call fails; in the long run each
 
 
 @pytest.fixture

@@ -132,7 +132,7 @@ def test_a_power_loss_leaves_all_or_nothing(life: list[Entry], lost: list[Case],
     """Whenever the power goes: it opens, `check` is clean, and what was acknowledged is there, every version of it."""
     cases = lost + [case for seed in range(1, ROUNDS // 100) for case in losses(life, seed)]
     if ROUNDS <= 100:
-        cases = random.Random(ROUNDS).sample(cases, 400)
+        cases = random.Random(ROUNDS).sample(cases, 300)
     wrong = verdicts(nursery, tmp_path, cases)
     print(f"{len(cases)} folders that {len(life)} writes, syncs and renames may leave, {len(wrong)} of them wrong")
     assert not wrong, "\n".join(wrong[:5])

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.endurance.serving import Annotator, Serving, judge
 
-KILLS = max(5, int(os.environ.get("ROUNDS", "100")) // 20)
+KILLS = max(4, int(os.environ.get("ROUNDS", "100")) // 25)
 SCRIPTS, CHANGES = 3, 25 * KILLS
 WITHIN = 60.0 + 20 * KILLS  # seconds; a healthy run takes a fraction
 
