@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import subprocess
 import time
 from collections.abc import Generator, Iterable
@@ -83,9 +84,7 @@ def durable(path: str | Path) -> apsw.Connection:
     return database
 
 
-def of_operations(
-    folder: str, scanned: str, many: str, samples: int, count: int
-) -> Generator[Samples, dict[str, Any], None]:
+def of_operations(folder: str, scanned: str, samples: int, count: int) -> Generator[Samples, dict[str, Any], None]:
     """Measure what single operations stand on, beside a database with a row for each of the scanned files.
 
     What takes turns with the operations that read is measured when they are.
@@ -95,7 +94,6 @@ def of_operations(
         turns = {Limit.READ: partial(_reads, database, count), Limit.DOCUMENT: partial(_documents, database)}
         asked = yield {
             "fsync": _fsyncs(place / "fsync", samples),
-            Limit.COPY.value: [_copy(Path(many), place / "copied")],
             Limit.PASS.value: timed([partial(_list, Path(scanned))] * 3),
         }
         while True:
@@ -119,22 +117,27 @@ def _fsyncs(path: Path, samples: int) -> list[float]:
 class Bare:
     """What the bare machine does in the place of a change, in a folder with the database that an opening left there."""
 
-    def __init__(self, place: Path, count: int) -> None:
+    def __init__(self, place: Path, many: Path, count: int) -> None:
         self._shown = place / "shown"
-        self._shown.mkdir(exist_ok=True)
+        self._copied = place / "copied"
+        for folder in (self._shown, self._copied):
+            folder.mkdir(exist_ok=True)
+        self._many = sorted(str(path) for path in many.iterdir())
         self._at = os.open(self._shown, os.O_RDONLY)
         self._database = durable(place / "limit.db")
         self._count = count
         self._number = 0
-        self.calls = {Limit.FILE.value: self._show_file, Limit.ROW.value: self._update_row}
+        self.calls = {
+            Limit.FILE.value: self._show_file, Limit.ROW.value: self._update_row, Limit.COPY.value: self._copy_many,
+        }  # fmt: skip
 
     def close(self) -> None:
         """Take back what was added."""
         self._database.execute("DELETE FROM item WHERE id GLOB 'new_*'").get
         self._database.close()
         os.close(self._at)
-        for path in self._shown.iterdir():
-            path.unlink()
+        for folder in (self._shown, self._copied):
+            shutil.rmtree(folder)
 
     def _show_file(self) -> None:
         """Show a new file and record it so that neither is lost: its bytes, its name and its row are synced.
@@ -155,6 +158,14 @@ class Bare:
         info, (id,) = f'{{"note": {random.random()}}}', _chosen(self._count, 1)
         self._database.execute("UPDATE item SET info = ? WHERE id = ?", (info, id)).get
 
+    def _copy_many(self) -> None:
+        """Copy the files that are added at once with the system's own cp, and sync their disk."""
+        self._number += 1
+        target = self._copied / str(self._number)
+        target.mkdir()
+        subprocess.run(["cp", "-t", str(target), *self._many], check=True)
+        subprocess.run(["sync", "-f", str(target)], check=True)
+
 
 def _reads(database: apsw.Connection, count: int, turn: int) -> list[float]:
     ids = _chosen(count, BATCH)
@@ -168,19 +179,6 @@ def _reads(database: apsw.Connection, count: int, turn: int) -> list[float]:
 
 def _chosen(count: int, samples: int) -> list[str]:
     return [f"0/case_{number:07}.nii.gz" for number in random.choices(range(count), k=samples)]
-
-
-def _copy(many: Path, target: Path) -> float:
-    """Copy the files that are added at once with the system's own cp, and sync their disk; the seconds of each."""
-    target.mkdir(exist_ok=True)
-    files = sorted(str(path) for path in many.iterdir())
-    start = time.perf_counter()
-    subprocess.run(["cp", "-t", str(target), *files], check=True)
-    subprocess.run(["sync", "-f", str(target)], check=True)
-    seconds = (time.perf_counter() - start) / len(files)
-    for path in target.iterdir():
-        path.unlink()
-    return seconds
 
 
 def _list(folder: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import folders
-from benchmarks.operations import CHANGES, LATER, MOST_REMOVED_FROM, READING, REMOVALS, Bench, timed
+from benchmarks.operations import CHANGES, MOST_REMOVED_FROM, OPERATIONS, REMOVALS, Bench, timed
 from benchmarks.resting import rest
 from benchmarks.results import Samples
 from tests.waiting import until
@@ -84,40 +84,34 @@ def write_checksums(folder: str) -> None:
 def again(
     folder: str, source: str, many: str, samples: int, limits: str | None = None
 ) -> Generator[Samples, dict[str, Any], None]:
-    """Open a known folder, and carry out what is asked for: a turn of what reads, or all changes that are named.
+    """Open a known folder, and take the turns of operations that are asked for.
 
-    Changes take turns with the bare machine's in the folder `limits`.
+    Changes are followed by the bare machine's in the folder `limits`.
     """
     store, seconds = opened(folder)
     bench = Bench(store, folder, store.list_images(), source, many, samples)
-    with closing(store) if hasattr(store, "close") else nullcontext(), _bare(limits, len(bench.ids)) as bench.bare:
+    with closing(store) if hasattr(store, "close") else nullcontext(), _bare(limits, bench) as bench.bare:
         asked = yield {"open again": [seconds], "memory after opening": [memory("VmRSS")]}
         while True:
-            asked = yield _changed(bench, **asked) if "changes" in asked else _read(bench, **asked)
+            asked = yield _turn(bench, **asked)
 
 
 @contextmanager
-def _bare(limits: str | None, count: int) -> Iterator[dict[str, Callable[[], object]]]:
+def _bare(limits: str | None, bench: Bench) -> Iterator[dict[str, Callable[[], object]]]:
     if limits is None:
         yield {}
         return
     from benchmarks.limit import Bare  # and SQLite, which MONAI Label's process does not need
 
-    with closing(Bare(Path(limits), count)) as bare:
+    with closing(Bare(Path(limits), Path(bench.many), len(bench.ids))) as bare:
         yield bare.calls
 
 
-def _read(bench: Bench, name: str, turn: int) -> Samples:
-    return {name: measured} if (measured := READING[name](bench, turn)) else {}
-
-
-def _changed(bench: Bench, changes: list[str]) -> Samples:
-    result: Samples = {}
-    for name, run in (CHANGES | LATER).items():
-        if name in REMOVALS and not bench.bare and len(bench.ids) > MOST_REMOVED_FROM:
-            continue
-        if name in changes:
-            if name in CHANGES:
-                rest(AT_MOST)  # what the one before left to the background is not this one's
-            result |= {name: measured} if (measured := run(bench)) else {}
-    return result | bench.beside
+def _turn(bench: Bench, name: str, turn: int) -> Samples:
+    if name in REMOVALS and not bench.bare and len(bench.ids) > MOST_REMOVED_FROM:
+        return {}
+    if name in CHANGES and turn == 0:
+        rest(AT_MOST)  # what the change before left to the background is not this one's
+    bench.beside = {}
+    measured = OPERATIONS[name](bench, turn)
+    return {name: measured} | bench.beside if measured else {}

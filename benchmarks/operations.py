@@ -32,19 +32,18 @@ class Bench:
     many: str  # the folder of the files that are added at once
     samples: int
     bare: dict[str, Callable[[], object]] = field(default_factory=dict)  # what the bare machine does, by limit
-    beside: dict[str, list[float]] = field(default_factory=dict)  # and what that took
+    beside: dict[str, list[float]] = field(default_factory=dict)  # and what that took in the last turn
 
-    def new(self) -> list[str]:
-        """Give the ids that the changes add and finally remove."""
-        return [f"bench_{number:06}" for number in range(self.samples)]
+    def new(self, turn: int) -> str:
+        """Give the id that the changes add in a turn and finally remove in it."""
+        return f"bench_{turn:06}"
 
     def chosen(self) -> list[str]:
         """Give one of the ids for each call of a sample."""
         return random.choices(self.ids, k=BATCH)
 
 
-Run = Callable[[Bench], list[float]]
-Reading = Callable[[Bench, int], list[float]]  # also of how many turns came before; nothing when there were enough
+Run = Callable[[Bench, int], list[float]]  # one turn, after so many others; nothing when there were enough
 
 
 def timed(calls: Iterable[Callable[[], Any]], each: int = 1) -> list[float]:
@@ -57,7 +56,7 @@ def timed(calls: Iterable[Callable[[], Any]], each: int = 1) -> list[float]:
     return seconds
 
 
-def _repeated(method: str, most: int = 20) -> Reading:
+def _repeated(method: str, most: int = 20) -> Run:
     """Measure a method without arguments, at most that often, when it has been called once.
 
     What is measured three times at most takes seconds among a million images, and is measured once there.
@@ -73,7 +72,7 @@ def _repeated(method: str, most: int = 20) -> Reading:
     return run
 
 
-def _looked_up(method: str, *more: str) -> Reading:
+def _looked_up(method: str, *more: str) -> Run:
     """Measure a method that looks one image up, for images chosen at random."""
 
     def run(bench: Bench, turn: int) -> list[float]:
@@ -93,58 +92,61 @@ def _looked_up(method: str, *more: str) -> Reading:
 def _added(method: str, *arguments: Any, limit: Limit | None = None) -> Run:
     """Measure a method once for each image that the changes add, with arguments of its own for each call."""
 
-    def run(bench: Bench) -> list[float]:
-        call = getattr(bench.store, method)
-        filled = [bench.source if a is SOURCE else a for a in arguments]
-        calls = [partial(call, id, *copy.deepcopy(filled)) for id in bench.new()]
-        return _taking_turns(bench, calls, limit.value) if limit and bench.bare else timed(calls)
+    def run(bench: Bench, turn: int) -> list[float]:
+        if turn >= bench.samples:
+            return []
+        filled = [bench.source if a is SOURCE else a for a in copy.deepcopy(arguments)]
+        return _beside(bench, limit, partial(getattr(bench.store, method), bench.new(turn), *filled))
 
     return run
 
 
-def _taking_turns(bench: Bench, calls: list[Callable[[], Any]], limit: str) -> list[float]:
-    """Measure calls and, after each, what the bare machine does in its place: what the disk does else meets both."""
-    seconds = []
-    for call in calls:
-        seconds += timed([call])
-        bench.beside.setdefault(limit, []).extend(timed([bench.bare[limit]]))
+def _beside(bench: Bench, limit: Limit | None, call: Callable[[], Any], each: int = 1) -> list[float]:
+    """Measure a call and, after it, what the bare machine does in its place: what the disk does else meets both."""
+    seconds = timed([call], each)
+    if limit and bench.bare:
+        bench.beside[limit.value] = timed([bench.bare[limit.value]], each)
     return seconds
 
 
-def _save_labels(bench: Bench) -> list[float]:
+_save_final, _save_other = (_added("save_label", SOURCE, t, LABEL_INFO, limit=Limit.FILE) for t in ("final", "bench"))
+
+
+def _save_labels(bench: Bench, turn: int) -> list[float]:
     """Save two labels of each image: the second tag is there to be removed."""
-    tags = ("final", "bench")
-    return [s for tag in tags for s in _added("save_label", SOURCE, tag, LABEL_INFO, limit=Limit.FILE)(bench)]
+    return _save_final(bench, turn) or _save_other(bench, turn - bench.samples)
 
 
-def _refresh_new(bench: Bench) -> list[float]:
+def _refresh_new(bench: Bench, turn: int) -> list[float]:
     """Measure the taking in of files that another program brought."""
-    seconds = []
-    for number in range(min(5, bench.samples, max(2, bench.samples // 10))):
-        paths = [Path(bench.folder, f"brought_{number}_{n}.nii.gz") for n in range(NEW)]
-        for path in paths:
-            path.write_bytes(Path(bench.source).read_bytes())
-        seconds += timed([bench.store.refresh])
-        for path in paths:
-            path.unlink()
+    if turn >= min(5, bench.samples, max(2, bench.samples // 10)):
+        return []
+    paths = [Path(bench.folder, f"brought_{turn}_{n}.nii.gz") for n in range(NEW)]
+    for path in paths:
+        path.write_bytes(Path(bench.source).read_bytes())
+    seconds = timed([bench.store.refresh])
+    for path in paths:
+        path.unlink()
     bench.store.refresh()
     return seconds
 
 
-def _add_many(bench: Bench) -> list[float]:
+def _add_many(bench: Bench, turn: int) -> list[float]:
     """Measure the adding of many images at once; nothing where a package has no such method."""
     add = getattr(bench.store, "add_images", None)
+    if turn or add is None:
+        return []
     files = [(id, path, {"PatientID": "P"}) for id, path in _many(bench)]
-    return timed([partial(add, files)], len(files)) if add else []
+    return _beside(bench, Limit.COPY, partial(add, files), len(files))
 
 
-def _save_many(bench: Bench) -> list[float]:
+def _save_many(bench: Bench, turn: int) -> list[float]:
     """Measure the saving of a label for each of them, and remove them."""
     save = getattr(bench.store, "save_labels", None)
-    files = [(id, path, "final", LABEL_INFO) for id, path in _many(bench)]
-    if save is None:
+    if turn or save is None:
         return []
-    seconds = timed([partial(save, files)], len(files))
+    files = [(id, path, "final", LABEL_INFO) for id, path in _many(bench)]
+    seconds = _beside(bench, Limit.COPY, partial(save, files), len(files))
     for id, *_ in files:
         bench.store.remove_image(id)
     return seconds
@@ -155,20 +157,19 @@ def _many(bench: Bench) -> list[tuple[str, str]]:
     return [(name.partition(".")[0], os.path.join(bench.many, name)) for name in sorted(os.listdir(bench.many))]
 
 
-def _snapshot(bench: Bench) -> list[float]:
+def _snapshot(bench: Bench, turn: int) -> list[float]:
     """Measure the writing of datastore_v2.json after a change, which MONAI Label does in every change."""
+    if turn >= min(SLOW, bench.samples):
+        return []
     ours = getattr(bench.store, "_store", None)  # ours writes it in the background: asked for here, by its own room
-    seconds = []
-    for number in range(min(3, bench.samples)):
-        change = partial(bench.store.update_image_info, random.choice(bench.ids), {"note": f"snapshot {number}"})
-        if ours is not None:
-            change()
-        seconds += timed([change if ours is None else ours.write_snapshot])
-    return seconds
+    change = partial(bench.store.update_image_info, random.choice(bench.ids), {"note": f"snapshot {turn}"})
+    if ours is not None:
+        change()
+    return timed([change if ours is None else ours.write_snapshot])
 
 
-# What reads meets a folder where nothing is new. All folders and packages take turns, call by call.
-READING: dict[str, Reading] = {
+# What reads meets a folder where nothing is new.
+READING: dict[str, Run] = {
     "refresh, nothing new": _repeated("refresh"),
     "get_image_uri": _looked_up("get_image_uri"),
     "get_label_uri": _looked_up("get_label_uri", "final"),
@@ -194,5 +195,6 @@ LATER: dict[str, Run] = {
     "refresh, 10 new": _refresh_new,
     "the JSON snapshot": _snapshot,
 }
+OPERATIONS = READING | CHANGES | LATER
 REMOVALS = {"remove_label", "remove_image"}  # a minute of MONAI Label's for one of each from 100,000 images
 MOST_REMOVED_FROM = 10_000  # so many images of MONAI Label's

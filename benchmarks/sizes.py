@@ -1,6 +1,6 @@
 """Measures the library's operations at several sizes, beside MONAI Label and the bare machine, taking turns."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from benchmarks.telling import note
 CHECKSUMS = 10_000  # up to so many images the checksums are waited for, which take half a millisecond for each file
 ONCE = 10_000  # larger folders are opened for the first time in the first round only
 MANY = 1_000  # files that are added at once
+BARE = {limit.value for limit in Limit}
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,12 @@ class Sizes:
                     child = self._opened(who, size, number)
                     children[who, size] = standing.enter_context(closing(child))
                 if number == 0:
-                    self._read(children)
-                self._change(children)
+                    self._take_turns("all in turns", children, READING)
+                ours = {(who, size): child for (who, size), child in children.items() if who is Who.OURS}
+                self._take_turns("ours in turns", ours, CHANGES | LATER)
+                for (who, size), child in children.items():
+                    if who in (Who.THEIRS, Who.MENDED):
+                        self._take_turns(f"{who.value}, {size:,} images", {(who, size): child}, CHANGES | LATER)
 
     def _taking_part(self, number: int) -> Iterator[tuple[Who, int]]:
         """Give who is measured in this round: the million and MONAI Label only in the first."""
@@ -101,29 +106,20 @@ class Sizes:
             opening = ask(Who.LIMIT, "limit:of_opening", folder=str(self.limits(size)), scanned=str(folder))
             self._results.add(Who.LIMIT, size, opening)
 
-    def _read(self, children: dict[tuple[Who, int], Child]) -> None:
-        for name in filter(self._plan.includes, READING):
-            note(f"all in turns: {name}")
+    def _take_turns(self, title: str, children: dict[tuple[Who, int], Child], names: Iterable[str]) -> None:
+        """Measure operations: every process is asked for one turn before any is asked for the next."""
+        for name in filter(self._plan.includes, names):
+            note(f"{title}: {name}")
             turn, waiting = 0, children
             while waiting:
                 measured = {key: child.ask(name=name, turn=turn) for key, child in waiting.items()}
                 for (who, size), samples in measured.items():
-                    self._results.add(who, size, samples)
+                    for found, seconds in samples.items():
+                        self._results.add(Who.LIMIT if found in BARE else who, size, {found: seconds})
                 turn, waiting = turn + 1, {key: waiting[key] for key, samples in measured.items() if samples}
 
-    def _change(self, children: dict[tuple[Who, int], Child]) -> None:
-        for (who, size), child in children.items():
-            changes = [name for name in CHANGES | LATER if self._plan.includes(name)]
-            if who is Who.LIMIT or not changes:
-                continue
-            note(f"{who.value}, {size:,} images: changes")
-            measured = child.ask(changes=changes)
-            beside = {name: measured.pop(name) for name in (Limit.FILE.value, Limit.ROW.value) if name in measured}
-            self._results.add(Who.LIMIT, size, beside)
-            self._results.add(who, size, measured)
-
     def _limit(self, size: int) -> Child:
-        paths = {"folder": str(self.limits(size)), "scanned": str(self.folder(Who.OURS, size)), "many": str(self._many)}
+        paths = {"folder": str(self.limits(size)), "scanned": str(self.folder(Who.OURS, size))}
         return Child(Who.LIMIT, "limit:of_operations", **paths, samples=self._plan.samples, count=size)
 
     def folder(self, who: Who, size: int) -> Path:
