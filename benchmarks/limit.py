@@ -98,6 +98,8 @@ def of_operations(folder: str, scanned: str, samples: int, count: int) -> Genera
         }
         while True:
             limit = BY_NAME[asked["name"]].limit
+            if asked["turn"] == 0:
+                folders.warm(place / "limit.db")
             measured = turns[limit](asked["turn"]) if limit in turns else []
             asked = yield {limit.value: measured} if measured else {}
 

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import folders
-from benchmarks.operations import CHANGES, MOST_REMOVED_FROM, OPERATIONS, REMOVALS, Bench, timed
+from benchmarks.operations import CHANGES, MOST_REMOVED_FROM, OPERATIONS, READING, REMOVALS, Bench, timed
 from benchmarks.resting import rest
 from benchmarks.results import Samples
 from tests.waiting import until
 
-AT_MOST = 15.0  # seconds that are waited between two operations until the process rests
 PATIENCE = 900.0  # seconds for the next file's checksum
 
 
@@ -91,7 +90,9 @@ def again(
     store, seconds = opened(folder)
     bench = Bench(store, folder, store.list_images(), source, many, samples)
     with closing(store) if hasattr(store, "close") else nullcontext(), _bare(limits, bench) as bench.bare:
-        asked = yield {"open again": [seconds], "memory after opening": [memory("VmRSS")]}
+        result = {"open again": [seconds], "memory after opening": [memory("VmRSS")]}
+        rest()
+        asked = yield result
         while True:
             asked = yield _turn(bench, **asked)
 
@@ -110,8 +111,10 @@ def _bare(limits: str | None, bench: Bench) -> Iterator[dict[str, Callable[[], o
 def _turn(bench: Bench, name: str, turn: int) -> Samples:
     if name in REMOVALS and not bench.bare and len(bench.ids) > MOST_REMOVED_FROM:
         return {}
+    if name in READING and turn == 0:
+        folders.warm(Path(bench.folder, folders.CATALOG))
     if name in CHANGES and turn == 0:
-        rest(AT_MOST)  # what the change before left to the background is not this one's
+        rest()  # what the change before left to the background is not this one's
     bench.beside = {}
     measured = OPERATIONS[name](bench, turn)
     return {name: measured} | bench.beside if measured else {}

@@ -8,9 +8,10 @@ from tests.waiting import until
 
 # Less CPU than this in so many seconds is rest: work in the background begins within one.
 _CALM, _REST = 0.01, 1.2
+_AT_MOST = 15.0  # seconds
 
 
-def rest(at_most: float) -> None:
+def rest(at_most: float = _AT_MOST) -> None:
     """Wait until this process rests, but no longer than so many seconds."""
     used = -math.inf
 

@@ -168,7 +168,7 @@ ROWS = (
     Row("all checksums, in the background"),
     Row("open again", (beside(200, 100_000), Target(Against.MENDED, 50, 100_000), below(0.3, 1_000_000))),
     Row("refresh, nothing new", (beside(200, 100_000), FLAT)),
-    Row("refresh, 10 new", (beside(200, 100_000),), Limit.PASS),
+    Row("refresh, 10 new", (beside(200, 100_000, "refresh, nothing new"),), Limit.PASS),
     _read("get_image_uri"),
     _read("get_label_uri"),
     _read("get_image_info"),

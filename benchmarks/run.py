@@ -26,7 +26,7 @@ FULL = Scope(
     Plan((1_000, 10_000, 100_000, 1_000_000), (1_000, 10_000), (1_000, 10_000, 100_000), samples=200, rounds=2),
     served=(10_000, 100_000), seconds=4.0, watched=100_000,
 )  # fmt: skip
-QUICK = Scope(Plan((1_000, 10_000), (1_000,), (), samples=50, rounds=1), (1_000,), 1.0, 0, once=False)
+QUICK = Scope(Plan((1_000, 10_000), (1_000,), (), samples=40, rounds=1), (1_000,), 1.0, 0, once=False)
 SLOWEST = 100_000  # images with which MONAI Label's opening takes minutes
 
 

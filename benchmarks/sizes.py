@@ -67,10 +67,11 @@ class Sizes:
                 if number == 0:
                     self._take_turns("all in turns", children, READING)
                 ours = {(who, size): child for (who, size), child in children.items() if who is Who.OURS}
-                self._take_turns("ours in turns", ours, CHANGES | LATER)
+                self._take_turns("ours in turns", ours, CHANGES)
                 for (who, size), child in children.items():
-                    if who in (Who.THEIRS, Who.MENDED):
-                        self._take_turns(f"{who.value}, {size:,} images", {(who, size): child}, CHANGES | LATER)
+                    if who is not Who.LIMIT:
+                        left = LATER if who is Who.OURS else CHANGES | LATER
+                        self._take_turns(f"{who.value}, {size:,} images", {(who, size): child}, left)
 
     def _taking_part(self, number: int) -> Iterator[tuple[Who, int]]:
         """Give who is measured in this round: the million and MONAI Label only in the first."""
