@@ -243,7 +243,11 @@ def translated(error: Exception, path: str, connection: apsw.Connection | None =
             path,
         )
     if isinstance(error, apsw.ReadOnlyError):
-        return PermissionError(errno.EACCES, "the catalog cannot be written", path)
+        return PermissionError(
+            errno.EACCES,
+            "the catalog cannot be written; open the datastore read-only (read_only=True, --read-only) to look at it",
+            path,
+        )
     if isinstance(error, apsw.BusyError):
         return OSError(errno.EBUSY, "another program holds the catalog for a minute already; try again", path)
     if isinstance(error, apsw.CantOpenError) and not os.path.isdir(os.path.dirname(path)):

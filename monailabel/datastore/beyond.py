@@ -130,7 +130,7 @@ class Beyond(Receiving, Finding, Pictures):
         if not catalog.tallies().get(IMAGE) and (place := self._store.scan.left_out()):
             below = [f"{place}: lies in a sub-folder; those are taken in with recursive=True (--recursive)"]
         missing = [f"{visible_name(*file)}: missing; its info waits for it" for file in catalog.missing()]
-        return [*below, *(f"{path}: {what}" for path, what in catalog.problems().items()), *missing]
+        return [*below, *self._store.problems(), *missing]
 
     def _cases_as_of(self, as_of: "AsOf") -> list[dict[str, str]]:
         """Give image and final label of every case that was labelled at an earlier moment."""

@@ -149,7 +149,7 @@ def _folder(store: Store, deep: bool, repair: bool, low_space: int, progress: Pr
     yield from changes.space(store, low_space)
     yield from changes.unfinished(store)
     yield from rows.mended(store) if repair else ()
-    for problem in (f"{path}: {what}" for path, what in store.catalog.problems().items()):
+    for problem in store.problems():
         yield Finding("problem", problem, "rename the file or move it away; a label may also wait for its image")
     if deep:
         yield from document.as_written(store, repair)

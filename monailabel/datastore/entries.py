@@ -39,6 +39,7 @@ class Reading:
     judged: set[str] = field(default_factory=set)  # image ids whose newest event is this scan's own
     claimed: set[str] = field(default_factory=set)  # image ids of files that are still written
     unread: list[str] = field(default_factory=list)  # places of sub-folders that could not be read
+    dangling: list[str] = field(default_factory=list)  # names of links that lead to no file, which would be taken in
     unfinished: bool = False  # something in it could not be judged yet: it is to be read again
     key: str = field(init=False)  # the folder's name in the catalog
     path: str = field(init=False)
@@ -119,6 +120,8 @@ class Reading:
                         self.note(name, f"it is {_NOT_FOLLOWED}")
                     else:
                         yield name, entry.inode()
+                elif leads_nowhere(entry) and self.extensions.take(name):
+                    self.dangling.append(name)
 
 
 def left_below(reading: Reading) -> str | None:
@@ -178,8 +181,11 @@ class Tree:
                 elif _is_folder(entry):
                     if self._enters(entry, inner, is_linked):
                         self._waiting.append((inner, is_linked or entry.is_symlink()))
-                elif _is_file(entry) and self._shows(entry, inner) and (name := self._name(entry, inner)):
-                    yield name, entry.inode()
+                elif _is_file(entry):
+                    if self._shows(entry, inner) and (name := self._name(entry, inner)):
+                        yield name, entry.inode()
+                elif leads_nowhere(entry) and reading.extensions.take(entry.name) and (name := reading.name_of(inner)):
+                    reading.dangling.append(name)
 
     def _stamp(self, path: str) -> Stamp | None:
         """Give a folder's time stamp as `trusted` does, without asking for each folder how old it must be."""
@@ -198,7 +204,8 @@ class Tree:
             if name is not None:
                 what = f"its id would be too long: {len(name.encode())} bytes, and {naming.MAX_NAME_BYTES} are the most"
             elif belongs := os.path.dirname(self._usual(entry.name)):
-                what = f"it belongs in {reading.key}/{belongs}; move it there, or add it with add_image or save_label"
+                there = os.path.join(reading.tag and reading.key, belongs)
+                what = f"it belongs in {there}; move it there, or add it with add_image or save_label"
             else:
                 what = "its folder has the name of one of the datastore's own; rename the folder"
             reading.note(place, what)
@@ -295,6 +302,11 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:
         return False
+
+
+def leads_nowhere(link: os.DirEntry[str] | str) -> bool:
+    """Tell whether something is a link whose way ends at nothing, in a circle, or where we may not go."""
+    return os.path.islink(link) and not os.path.exists(link)
 
 
 def is_text(name: str) -> bool:

@@ -15,7 +15,16 @@ from monailabel.datastore.actor import UNKNOWN
 from monailabel.datastore.change import Changes
 from monailabel.datastore.compare import compare, compare_files
 from monailabel.datastore.edit import Edit
-from monailabel.datastore.entries import Reading, Stamp, is_text, left_below, path_by_key, stamp_of, trusted
+from monailabel.datastore.entries import (
+    Reading,
+    Stamp,
+    is_text,
+    leads_nowhere,
+    left_below,
+    path_by_key,
+    stamp_of,
+    trusted,
+)
 from monailabel.datastore.progress import Progress
 from monailabel.files import disk
 from monailabel.files.folder import digest
@@ -25,6 +34,7 @@ from monailabel.models import IMAGE, Item, State
 
 BATCH = 5_000  # files to a transaction, so that other writers get their turn
 _ENDS = re.compile(r"[\W_]")  # where an id may end in a label's file name: all but letters and digits
+_LEADS_NOWHERE = "it is a link that leads to no file; bring back what it leads to, or remove the link"
 _UNKNOWN_STAMP = (0, 0)  # of a folder that is to be looked at again, whatever its stamp is
 
 T = TypeVar("T")
@@ -112,7 +122,7 @@ class Scan:
 
     def wants_reading(self, path: str) -> bool:
         """Tell whether what came or went at a path is told only by reading its folder."""
-        if os.path.isdir(path):
+        if os.path.isdir(path) or leads_nowhere(path):
             return True
         for tag in ("label", IMAGE):
             folder = self._changes.folder(tag)
@@ -270,10 +280,14 @@ class Scan:
 
     def _record(self, reading: Reading) -> None:
         """Note problems, and the time stamps of folders that need not be read again while they stay as they are."""
+        known = self._items(reading.tag, reading.dangling)
+        for name in reading.dangling:
+            if name not in known or known[name].state is State.REMOVED:  # else it is missing, and told as that
+                reading.note(reading.place(name), _LEADS_NOWHERE)
         found = {f"{reading.key}/{place}": what for place, what in reading.problems.items()}
-        known = {p: what for p, what in self._catalog.problems().items() if p.startswith(reading.key + "/")}
+        noted = {p: what for p, what in self._catalog.problems().items() if p.startswith(reading.key + "/")}
         stamps, dropped = self._news_of(reading)
-        if not stamps and not dropped and known == {p: what for p, (what, _) in found.items()}:
+        if not stamps and not dropped and noted == {p: what for p, (what, _) in found.items()}:
             return
         with self._changes.begin(UNKNOWN) as edit:
             edit.rows.replace_problems(reading.key, found)

@@ -18,6 +18,7 @@ from monailabel.datastore.calm import Calm
 from monailabel.datastore.change import Changes
 from monailabel.datastore.checksums import Checksums
 from monailabel.datastore.edit import Edit, visible_name
+from monailabel.datastore.entries import path_by_key
 from monailabel.datastore.erasing import SHOWN, Erasing
 from monailabel.datastore.finder import INDEX, Finder
 from monailabel.datastore.head import HeadFile
@@ -34,6 +35,7 @@ from monailabel.files.locking import FolderLock
 from monailabel.files.sharing import make_folder
 from monailabel.interfaces.datastore import DefaultLabelTag
 from monailabel.interfaces.exception import DamagedDatastoreException, InvalidInputException
+from monailabel.models import IMAGE
 
 logger = logging.getLogger(__name__)
 
@@ -234,6 +236,12 @@ class Store:
 
     def _is_to_be_written(self) -> bool:
         return not self.private and self.snapshot.is_stale()
+
+    def problems(self) -> list[str]:
+        """Say what scans could not take in, a sentence for each file, by its path in the datastore's folder."""
+        folders = self.changes.folder(IMAGE), self.changes.folder("label")
+        places = ((path_by_key(key, *folders), what) for key, what in self.catalog.problems().items())
+        return [f"{os.path.relpath(path, self.path)}: {what}" for path, what in places]
 
     def checksum(self, image_id: str, tag: str) -> str | None:
         """Read a visible file's checksum and keep it; None if the file is not the one that the catalog speaks of."""

@@ -170,6 +170,39 @@ def test_links_are_images_and_labels(open_store: Open, folder: Path, tmp_path: P
     assert store.get_image("a").read() == store.get_label("a", "final").read() == b"far away"
 
 
+@pytest.mark.parametrize("recursive", [False, True])
+def test_a_link_that_leads_nowhere_is_told_until_its_file_is_there(
+    open_store: Open, folder: Path, tmp_path: Path, recursive: bool
+) -> None:
+    """A link to no file, or in a circle, that would be an image or a label is a problem, in a sentence."""
+    (folder / "labels" / "final").mkdir(parents=True)
+    (folder / "a.nii.gz").write_bytes(b"image")
+    (folder / "b.nii.gz").symlink_to(tmp_path / "b")
+    (folder / "c.nii.gz").symlink_to("c.nii.gz")
+    (folder / "notes.txt").symlink_to(tmp_path / "no notes")
+    (folder / "labels" / "final" / "a.nii.gz").symlink_to(tmp_path / "l")
+    store = open_store(recursive=recursive)
+    what = "it is a link that leads to no file; bring back what it leads to, or remove the link"
+    links = ("labels/final/a.nii.gz", "b.nii.gz", "c.nii.gz")
+    assert sorted(store.problems()) == sorted(f"{place}: {what}" for place in links)
+    (tmp_path / "b").write_bytes(b"brought back")
+    for link in (folder / "c.nii.gz", folder / "labels" / "final" / "a.nii.gz"):
+        link.unlink()
+    store.refresh()
+    assert store.list_images() == ["a", "b"] and store.problems() == []
+
+
+def test_a_listed_link_that_leads_nowhere_is_told_once(open_store: Open, folder: Path, tmp_path: Path) -> None:
+    """The link of an image that is listed is missing when its target goes, and not a problem besides."""
+    (tmp_path / "far").write_bytes(b"far away")
+    (folder / "a.nii.gz").symlink_to(tmp_path / "far")
+    store = open_store()
+    (tmp_path / "far").unlink()
+    (folder / "b.nii.gz").write_bytes(b"image")
+    store.refresh()
+    assert store.problems() == ["a.nii.gz: missing; its info waits for it"]
+
+
 def test_the_real_path_of_a_link_is_that_of_its_target(
     open_store: Open, folder: Path, tmp_path: Path, source: Source
 ) -> None:

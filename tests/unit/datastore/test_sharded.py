@@ -209,9 +209,8 @@ def test_a_file_elsewhere_is_told_with_where_it_belongs(
     (folder / top / wrong).write_bytes(b"stray")
     before = sharded.json()
     sharded.refresh()
-    shown = "images/" if kind == "image" else top
     (problem,) = sharded.problems()
-    assert problem.startswith(f"{shown}{wrong}: ") and f" {shown}{os.path.dirname(right)};" in problem
+    assert problem.startswith(f"{top}{wrong}: ") and f" {top}{os.path.dirname(right)};" in problem
     assert [(f.kind, f.stands) for f in found(folder)] == [("problem", True)]
     assert sharded.json() == before and (folder / top / wrong).read_bytes() == b"stray"
     if kind == "image":
