@@ -54,14 +54,15 @@ class Ready:
         """Begin as many files as are missing; where the disk takes none, a change that needs one says why."""
         new = self._begun = []
         try:
-            new.extend(islice(self._begin(), max(0, COUNT - len(self._waiting))))  # an error leaves those before it
-            self._sync()
-        except OSError:
-            for begun in new:
+            with suppress(OSError):
+                new.extend(islice(self._begin(), max(0, COUNT - len(self._waiting))))  # an error leaves those before it
+                self._sync()
+                self._waiting.extend(new)
+                self._begun = []
+        finally:
+            for begun in self._begun:
                 _remove(*begun)
-        else:
-            self._waiting.extend(new)
-        self._begun = []
+            self._begun = []
         if self._is_closed:  # meanwhile
             self.close()
 

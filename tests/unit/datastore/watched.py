@@ -32,14 +32,15 @@ def only_below(*folders: Path) -> Iterator[list[str]]:
 
 
 def _note(event: str, arguments: tuple[Any, ...]) -> None:
-    if _allowed is None or event not in PATHS:
+    allowed = _allowed  # the block may end meanwhile, in another thread
+    if allowed is None or event not in PATHS:
         return
     for position in PATHS[event]:
         path = arguments[position]
         if isinstance(path, str | bytes | os.PathLike) and not _is_entered(event, arguments):
             folder, name = os.path.split(os.path.abspath(os.fsdecode(path)))
             place = os.path.join(os.path.realpath(folder), name)
-            if not any(place == a or place.startswith(a + "/") for a in _allowed):
+            if not any(place == a or place.startswith(a + "/") for a in allowed):
                 _seen.append(f"{event} {place!r}")
 
 

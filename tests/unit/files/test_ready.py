@@ -125,6 +125,22 @@ def test_a_disk_that_takes_no_more_keeps_none(folder: Folder, fails: str) -> Non
     assert ready.take() is None and staged(folder) == set()
 
 
+def test_an_error_of_another_kind_is_raised_and_keeps_none(folder: Folder) -> None:
+    """What nobody foresaw is not hidden, and leaves no file behind or open either."""
+    begun: list[Begun] = []
+
+    def begin() -> Iterator[Begun]:
+        for made in islice(folder.begin(), 2):
+            begun.append(made)
+            yield made
+        raise RuntimeError("not foreseen")
+
+    ready = Ready(begin, lambda: None)
+    with pytest.raises(RuntimeError, match="not foreseen"):
+        ready.fill()
+    assert ready.take() is None and staged(folder) == set() and all(file.closed for _, file in begun)
+
+
 def test_a_forked_child_takes_none_of_its_parents(tmp_path: Path) -> None:
     """What lay ready at the fork is the parent's alone."""
     script = f"""
