@@ -88,9 +88,9 @@ def again(
     Changes are followed by the bare machine's in the folder `limits`.
     """
     store, seconds = opened(folder)
+    result = {"open again": [seconds], "memory after opening": [memory("VmRSS")]}
     bench = Bench(store, folder, store.list_images(), source, many, samples)
     with closing(store) if hasattr(store, "close") else nullcontext(), _bare(limits, bench) as bench.bare:
-        result = {"open again": [seconds], "memory after opening": [memory("VmRSS")]}
         rest()
         asked = yield result
         while True:

@@ -123,6 +123,7 @@ def _refresh_new(bench: Bench, turn: int) -> list[float]:
     if turn >= (1 if len(bench.ids) >= LARGE else min(SLOW, max(1, bench.samples // 60))):
         for path in Path(bench.folder).glob("brought_*"):
             path.unlink()
+        rest()  # a folder that has just been changed is read again by whoever opens it
         bench.store.refresh()
         return []
     rest()  # or the folder is still followed after a change of ours, and need not be read

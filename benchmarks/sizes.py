@@ -20,7 +20,7 @@ BARE = {limit.value for limit in Limit}
 
 @dataclass(frozen=True)
 class Plan:
-    """Which sizes are measured for whom, how often, and which operations (None: all)."""
+    """Which sizes are measured for whom, how often they are opened, and which operations are measured (None: all)."""
 
     ours: tuple[int, ...]
     theirs: tuple[int, ...]
@@ -64,8 +64,9 @@ class Sizes:
                     note(f"round {number + 1} of {self._plan.rounds}: {who.value}, {size:,} images: opening")
                     child = self._opened(who, size, number)
                     children[who, size] = standing.enter_context(closing(child))
-                if number == 0:
-                    self._take_turns("all in turns", children, READING)
+                if number > 0:
+                    continue
+                self._take_turns("all in turns", children, READING)
                 ours = {(who, size): child for (who, size), child in children.items() if who is Who.OURS}
                 self._take_turns("ours in turns", ours, CHANGES)
                 for (who, size), child in children.items():
@@ -74,10 +75,10 @@ class Sizes:
                         self._take_turns(f"{who.value}, {size:,} images", {(who, size): child}, left)
 
     def _taking_part(self, number: int) -> Iterator[tuple[Who, int]]:
-        """Give who is measured in this round: the million and MONAI Label only in the first."""
+        """Give who is measured in this round: what is opened again in the others is ours, but for the million."""
         for size in sorted({*self._plan.ours, *self._plan.theirs, *self._plan.mended}):
             for who in (Who.OURS, Who.LIMIT, Who.THEIRS, Who.MENDED):
-                if size in self._plan.of(who) and (number == 0 or (who in (Who.OURS, Who.LIMIT) and size < LARGE)):
+                if size in self._plan.of(who) and (number == 0 or (who is Who.OURS and size < LARGE)):
                     yield who, size
 
     def _opened(self, who: Who, size: int, number: int) -> Child:
