@@ -145,12 +145,12 @@ class Receiving(ABC):
         return done
 
     def _incoming_image(self, file: tuple[str | None, str | PathLike[str], dict[str, Any] | None]) -> Incoming:
-        image_id, path, info = file
+        image_id, path, info = _parts(file, ("id", "path", "info"))
         id, ext = self._to_id(base_name(path))
         return self._incoming(naming.image_id(image_id or self._store.images.id_of(id)), IMAGE, ext, path, info)
 
     def _incoming_label(self, file: tuple[str, str | PathLike[str], str, dict[str, Any] | None]) -> Incoming:
-        image_id, path, tag, info = file
+        image_id, path, tag, info = _parts(file, ("image id", "path", "tag", "info"))
         _, ext = self._to_id(base_name(path))
         return self._incoming(naming.image_id(image_id), naming.tag(tag), ext, path, info)
 
@@ -194,6 +194,14 @@ class Receiving(ABC):
 def base_name(source: Source) -> str:
     """Give the last part of a source's name."""
     return naming.file_name(source.name if isinstance(source, Staged) else os.fspath(source))
+
+
+def _parts(file: object, names: tuple[str, ...]) -> tuple[Any, ...]:
+    """Give the parts of one file of many, as they were handed over together."""
+    if not isinstance(file, tuple | list) or len(file) != len(names):
+        form = ", ".join(names)
+        raise InvalidInputException(f"{file!r:.200} refused: give each file as ({form}); the info may be None")
+    return tuple(file)
 
 
 def _named(image_id: str, tag: str) -> str:

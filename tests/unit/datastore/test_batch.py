@@ -71,6 +71,18 @@ def test_those_before_a_refused_one_are_there(store: LocalDatastore, source: Sou
     assert list((folder / ".monailabel" / "staging").iterdir()) == []
 
 
+def test_what_is_handed_over_in_another_form_is_refused(store: LocalDatastore, source: Source) -> None:
+    """A file without its info, or a bare path, is named in the error, which says what each file is given as."""
+    path = source("new.nii.gz")
+    for wrong in (("new", path), path):
+        with pytest.raises(InvalidInputException, match=r"new.*refused: give each file as \(id, path, info\)"):
+            store.add_images([("one", path, {}), wrong])  # type: ignore[list-item]
+    with pytest.raises(InvalidInputException, match=r"give each file as \(image id, path, tag, info\)"):
+        store.save_labels([("a", path, "review")])  # type: ignore[list-item]
+    assert set(store.list_images()) == {"a", "b", "one"}
+    assert "review" not in store.get_labels_by_image_id("a")
+
+
 def test_a_read_only_datastore_takes_none(open_store: Callable[..., LocalDatastore], store: LocalDatastore) -> None:
     """Many are refused as one is."""
     with pytest.raises(ReadOnlyException):
