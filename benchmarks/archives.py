@@ -1,6 +1,7 @@
 """Writes the archive of 200 MiB of labelled cases, beside a plain copy of the same bytes."""
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Generator
@@ -47,12 +48,14 @@ def write(folder: str) -> Generator[Samples, None, None]:
     """Write the archive of all cases of a known folder, once more whenever it is asked for."""
     close(opened(folder)[0])
     store, _ = opened(folder)
-    store.get_dataset_archive(None)
+    os.unlink(store.get_dataset_archive(None))
     samples: Samples = {}
+    paths: list[str] = []
     try:
         while True:
             yield samples
-            samples = {NAME: timed([lambda: store.get_dataset_archive(None)])}
+            samples = {NAME: timed([lambda: paths.append(store.get_dataset_archive(None))])}
+            os.unlink(paths.pop())  # so that the next file finds memory which was in use a moment ago
     finally:
         close(store)
 
@@ -64,4 +67,6 @@ def _copy(folder: Path, target: Path) -> float:
         ["cp", "--recursive", "-t", str(target), *(str(p) for p in folder.glob("case_*")), str(folder / "labels")],
         check=True,
     )
-    return time.perf_counter() - begin
+    seconds = time.perf_counter() - begin
+    shutil.rmtree(target)
+    return seconds
