@@ -212,6 +212,26 @@ def test_an_earlier_version_is_shown_and_brought_back(changed: str, cases: Cases
     expect(page.locator(".versions li")).to_have_count(3)
     newest = cases.server.store.label_versions(changed, "final")[-1]
     assert (newest["version"], newest["actor"], newest["current"]) == (3, "rita", True)
+    expect(page.locator(".versions li", has_text="rita")).to_contain_text("as 1")
+
+
+def test_a_label_that_was_removed_is_brought_back(cases: Cases, page: Page) -> None:
+    """The history of its case says who removed it and undoes that; until then a comparison with it says so."""
+    cases.label(cases.image("undone"))
+    cases.label("undone", boxes((RIGHT_BOX, 2)), tag="second")
+    page.goto("/ui/case/undone?view=axial&tag=final&against=second")
+    expect(page.locator(".comparison")).to_be_visible()
+    expect(page.locator(".comparison .warning")).to_have_count(0)
+    cases.server.store.remove_label("undone", "second")
+    expect(page.locator(".comparison .warning")).to_contain_text("second was removed")
+    undo = page.locator(".history").get_by_title("Bring second back")
+    expect(undo).to_have_count(1)
+    undo.click()
+    expect(page.locator(".tags button")).to_have_text(["final", "second"])
+    expect(undo).to_have_count(0)
+    expect(page.locator(".comparison .warning")).to_have_count(0)
+    newest = cases.server.store.label_versions("undone", "second")[-1]
+    assert (newest["version"], newest["actor"], newest["action"]) == (2, "rita", "restored")
 
 
 def test_a_label_that_came_too_late_is_told_apart(changed: str, cases: Cases, page: Page) -> None:
@@ -403,6 +423,18 @@ def test_a_case_that_is_not_there_is_told(page: Page) -> None:
     expect(page.locator(".empty")).to_contain_text("There is no case of that name")
     page.get_by_role("link", name="Back to the library").click()
     expect(page.locator(".entry").first).to_be_visible()
+
+
+def test_an_image_that_was_removed_is_brought_back(cases: Cases, page: Page) -> None:
+    """Its address says that it is not there, and brings it back with its label, under one's own name."""
+    cases.label(cases.image("returned"))
+    cases.server.store.remove_image("returned")
+    page.goto("/ui/case/returned?view=axial")
+    expect(page.locator(".empty")).to_contain_text("removed")
+    page.get_by_role("button", name="Bring it back").click()
+    labelled(page)
+    newest = cases.server.store.image_versions("returned")[-1]
+    assert (newest["version"], newest["actor"], newest["action"]) == (2, "rita", "restored")
 
 
 def test_the_header_and_the_info_are_shown(cases: Cases, page: Page) -> None:

@@ -3,19 +3,23 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { caseAddress, go, libraryAddress, type CasePlace } from "./address";
 import { About } from "./about";
-import type { Row } from "./datastore";
+import { imageVersions, restoreImage, type Row } from "./datastore";
 import { Dropped } from "./dropped";
 import { forgetVolumes } from "./fetching";
 import { prepare } from "./graphics";
 import { Heading } from "./heading";
 import { History } from "./history";
+import { useReadOnly } from "./home";
 import { Icon } from "./icons";
 import { useKeys } from "./keys";
 import { Labels } from "./labels";
+import { useAsked } from "./loading";
 import { useNeighbours, type Neighbours } from "./neighbours";
+import { failed } from "./notices";
 import { useOvertaken } from "./overtaken";
 import { Picture, useView, useViewKeys } from "./picture";
 import { Review } from "./review";
+import { who } from "./reviewer";
 import type { Found } from "./stage";
 import { StateSign } from "./state";
 import { structuresOf } from "./structures";
@@ -75,7 +79,7 @@ export function Case({ place }: { place: CasePlace }) {
           />
           <Dropped id={id} tag={tag} />
           <About id={id} row={row} header={subject.header.value} info={subject.info.value} />
-          <History events={subject.events} />
+          <History events={subject.events} row={row} />
         </aside>
       </main>
     </div>
@@ -115,6 +119,12 @@ function CaseTitle({ place, row, neighbours }: { place: CasePlace; row: Row | nu
 }
 
 function Missing({ place, error, again }: { place: CasePlace; error: Error; again: () => void }) {
+  const readOnly = useReadOnly();
+  const versions = useAsked(() => imageVersions(place.id).catch(() => []), [place.id]).value ?? [];
+  const bringBack = async () => {
+    const client = await who();
+    if (client !== null) await restoreImage(place.id, client).then(again, failed);
+  };
   return (
     <div class="screen case">
       <Heading />
@@ -124,6 +134,11 @@ function Missing({ place, error, again }: { place: CasePlace; error: Error; agai
         <button type="button" class="button" onClick={again}>
           Look again
         </button>
+        {!readOnly && versions.some(({ kept }) => kept) && (
+          <button type="button" class="button" onClick={() => void bringBack()}>
+            Bring it back
+          </button>
+        )}
         <a class="button" href={libraryAddress(place.within)}>
           Back to the library
         </a>

@@ -118,6 +118,7 @@ export const labelInfo = (label: string, tag: string): Promise<LabelInfo> =>
   json(at("/datastore/label/info", { label, tag }));
 export const versions = (image: string, tag: string): Promise<Version[]> =>
   json(at("/datastore/label/versions", { image, tag }));
+export const imageVersions = (image: string): Promise<Version[]> => json(at("/datastore/image/versions", { image }));
 export const events = (image: string, limit: number): Promise<{ events: Happening[]; last: number }> =>
   json(at("/datastore/events", { image, limit }));
 
@@ -142,6 +143,10 @@ export async function review(label: string, tag: string, meta: Review, client: s
 
 export async function restore(image: string, tag: string, version: number, client: string): Promise<void> {
   await ask(at("/datastore/label/restore", { image, tag, version, client_id: client }), { method: "PUT" });
+}
+
+export async function restoreImage(image: string, client: string): Promise<void> {
+  await ask(at("/datastore/image/restore", { image, client_id: client }), { method: "PUT" });
 }
 
 export function saveLabel(

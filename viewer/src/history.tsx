@@ -1,7 +1,11 @@
 // What happened to a case, and who did it, the newest first.
 
-import type { Happening, LabelInfo } from "./datastore";
+import { restore, type Happening, type LabelInfo, type Row } from "./datastore";
+import { useReadOnly } from "./home";
+import { Icon } from "./icons";
 import type { Asked } from "./loading";
+import { failed, notify } from "./notices";
+import { who } from "./reviewer";
 import { ago, moment } from "./words";
 
 const FEW = 8;
@@ -21,15 +25,17 @@ const WORDS: Record<string, string> = {
   changed: "found changed:",
 };
 
-export function History({ events }: { events: Asked<Happening[]> }) {
+export function History({ events, row }: { events: Asked<Happening[]>; row: Row | null }) {
+  const readOnly = useReadOnly();
   if (events.error) return null;
   const all = events.value ?? [];
+  const removals = row && !readOnly ? lastRemovals(all, row.tags) : new Set<number>();
   return (
     <section class="history">
       <h2>History</h2>
       <ol>
         {all.slice(0, FEW).map((event) => (
-          <Line key={event.seq} event={event} />
+          <Line key={event.seq} event={event} undo={removals.has(event.seq)} />
         ))}
       </ol>
       {all.length > FEW && (
@@ -37,7 +43,7 @@ export function History({ events }: { events: Asked<Happening[]> }) {
           <summary>{all.length - FEW} more</summary>
           <ol>
             {all.slice(FEW).map((event) => (
-              <Line key={event.seq} event={event} />
+              <Line key={event.seq} event={event} undo={removals.has(event.seq)} />
             ))}
           </ol>
         </details>
@@ -46,7 +52,26 @@ export function History({ events }: { events: Asked<Happening[]> }) {
   );
 }
 
-function Line({ event }: { event: Happening }) {
+// The numbers of the events that removed a label which is not there again since.
+function lastRemovals(events: Happening[], tags: string[]): Set<number> {
+  const last = new Map<string, number>();
+  for (const { action, tag, seq, version } of events)
+    if (action === "removed" && tag && version !== null && !tags.includes(tag) && !last.has(tag)) last.set(tag, seq);
+  return new Set(last.values());
+}
+
+async function bringBack({ image, tag, version }: Happening): Promise<void> {
+  const client = await who();
+  if (client === null || version === null) return;
+  try {
+    await restore(image, tag, version, client);
+    notify({ kind: "done", text: `${tag} is there again, as it was in version ${version}.` });
+  } catch (error) {
+    failed(error);
+  }
+}
+
+function Line({ event, undo }: { event: Happening; undo: boolean }) {
   return (
     <li>
       <span>
@@ -54,6 +79,11 @@ function Line({ event }: { event: Happening }) {
         {event.tag ? <i>{event.tag}</i> : "the image"}
         {event.version != null && <small> version {event.version}</small>}
       </span>
+      {undo && (
+        <button type="button" class="quiet" title={`Bring ${event.tag} back`} onClick={() => void bringBack(event)}>
+          <Icon name="undo" />
+        </button>
+      )}
       <time title={moment(event.time)}>{ago(event.time)}</time>
     </li>
   );

@@ -135,6 +135,11 @@ function Comparison({ place, row, tag, versions, show }: Props) {
           ))}
         </select>
       </label>
+      {place.against?.version === null && !row!.tags.includes(place.against.tag) && (
+        <p class="hint warning" role="note">
+          The label {place.against.tag} was removed; choose another one to compare with.
+        </p>
+      )}
       {place.against && (
         <div class="switch" role="group" aria-label="how to compare">
           <button type="button" aria-pressed={!place.beside} onClick={() => show({ beside: false })}>
@@ -192,6 +197,7 @@ function Versions({ id, tag, place, versions, show }: Props) {
                 set aside
               </small>
             )}
+            {version.action === "restored" && <Origin version={version} versions={versions} />}
             {version.current ? (
               <small>current</small>
             ) : (
@@ -223,6 +229,13 @@ function Versions({ id, tag, place, versions, show }: Props) {
       </ol>
     </details>
   );
+}
+
+// Which version was brought back: the last before it with the same bytes.
+function Origin({ version, versions }: { version: Version; versions: Version[] }) {
+  const same = (other: Version) => other.version < version.version && other.sha256 === version.sha256;
+  const origin = version.sha256 ? versions.filter(same).at(-1) : undefined;
+  return origin ? <small title="Brought back: it has the bytes of that version">as {origin.version}</small> : null;
 }
 
 function volume(ml: number, exact: boolean): string {
