@@ -3,6 +3,7 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { caseAddress, go, libraryAddress, type CasePlace } from "./address";
 import { About } from "./about";
+import { bringBack } from "./bringing";
 import { imageVersions, restoreImage, type Row } from "./datastore";
 import { Dropped } from "./dropped";
 import { forgetVolumes } from "./fetching";
@@ -15,11 +16,9 @@ import { useKeys } from "./keys";
 import { Labels } from "./labels";
 import { useAsked } from "./loading";
 import { useNeighbours, type Neighbours } from "./neighbours";
-import { failed } from "./notices";
 import { useOvertaken } from "./overtaken";
 import { Picture, useView, useViewKeys } from "./picture";
 import { Review } from "./review";
-import { who } from "./reviewer";
 import type { Found } from "./stage";
 import { StateSign } from "./state";
 import { structuresOf } from "./structures";
@@ -121,9 +120,8 @@ function CaseTitle({ place, row, neighbours }: { place: CasePlace; row: Row | nu
 function Missing({ place, error, again }: { place: CasePlace; error: Error; again: () => void }) {
   const readOnly = useReadOnly();
   const versions = useAsked(() => imageVersions(place.id).catch(() => []), [place.id]).value ?? [];
-  const bringBack = async () => {
-    const client = await who();
-    if (client !== null) await restoreImage(place.id, client).then(again, failed);
+  const back = async () => {
+    if (await bringBack((client) => restoreImage(place.id, client), `${place.id} is there again.`)) again();
   };
   return (
     <div class="screen case">
@@ -135,7 +133,7 @@ function Missing({ place, error, again }: { place: CasePlace; error: Error; agai
           Look again
         </button>
         {!readOnly && versions.some(({ kept }) => kept) && (
-          <button type="button" class="button" onClick={() => void bringBack()}>
+          <button type="button" class="button" onClick={() => void back()}>
             Bring it back
           </button>
         )}

@@ -1,11 +1,10 @@
 // What happened to a case, and who did it, the newest first.
 
+import { bringBack } from "./bringing";
 import { restore, type Happening, type LabelInfo, type Row } from "./datastore";
 import { useReadOnly } from "./home";
 import { Icon } from "./icons";
 import type { Asked } from "./loading";
-import { failed, notify } from "./notices";
-import { who } from "./reviewer";
 import { ago, moment } from "./words";
 
 const FEW = 8;
@@ -60,27 +59,19 @@ function lastRemovals(events: Happening[], tags: string[]): Set<number> {
   return new Set(last.values());
 }
 
-async function bringBack({ image, tag, version }: Happening): Promise<void> {
-  const client = await who();
-  if (client === null || version === null) return;
-  try {
-    await restore(image, tag, version, client);
-    notify({ kind: "done", text: `${tag} is there again, as it was in version ${version}.` });
-  } catch (error) {
-    failed(error);
-  }
-}
-
 function Line({ event, undo }: { event: Happening; undo: boolean }) {
+  const { image, tag, version } = event;
+  const back = () =>
+    bringBack((client) => restore(image, tag, version!, client), `${tag} is there again, as in version ${version}.`);
   return (
     <li>
       <span>
         <b>{event.actor}</b> {deed(event)}{" "}
-        {event.tag ? <i>{event.tag}</i> : "the image"}
-        {event.version != null && <small> version {event.version}</small>}
+        {tag ? <i>{tag}</i> : "the image"}
+        {version != null && <small> version {version}</small>}
       </span>
       {undo && (
-        <button type="button" class="quiet" title={`Bring ${event.tag} back`} onClick={() => void bringBack(event)}>
+        <button type="button" class="quiet" title={`Bring ${tag} back`} onClick={() => void back()}>
           <Icon name="undo" />
         </button>
       )}

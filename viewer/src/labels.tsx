@@ -1,14 +1,13 @@
 // A case's labels: tags, versions, structures, and what differs between two of them.
 
 import { nameOf, type CasePlace, type Chosen } from "./address";
+import { bringBack } from "./bringing";
 import { CHANGE_COLOURS, CHANGES, type Change } from "./changes";
 import { labelFile, restore, type Row, type Version } from "./datastore";
 import { useReadOnly } from "./home";
 import { Icon } from "./icons";
 import type { Labelmap } from "./labelmap";
 import type { Look } from "./look";
-import { failed, notify } from "./notices";
-import { who } from "./reviewer";
 import { css, type Structure } from "./structures";
 import { ago, bytes, moment } from "./words";
 
@@ -161,16 +160,9 @@ function isShown(version: Version, place: CasePlace): boolean {
 function Versions({ id, tag, place, versions, show }: Props) {
   const readOnly = useReadOnly();
   if (!versions.length) return null;
-  const bringBack = async (version: number) => {
-    const client = await who();
-    if (client === null) return;
-    try {
-      await restore(id, tag!, version, client);
-      notify({ kind: "done", text: `Version ${version} of ${tag} is the current one again.` });
-      show({ version: null });
-    } catch (error) {
-      failed(error);
-    }
+  const back = async (version: number) => {
+    const text = `Version ${version} of ${tag} is the current one again.`;
+    if (await bringBack((client) => restore(id, tag!, version, client), text)) show({ version: null });
   };
   return (
     <details class="versions" open={versions.length > 1}>
@@ -207,7 +199,7 @@ function Versions({ id, tag, place, versions, show }: Props) {
                   type="button"
                   class="quiet"
                   title="Make this version the current one again"
-                  onClick={() => void bringBack(version.version)}
+                  onClick={() => void back(version.version)}
                 >
                   <Icon name="undo" />
                 </button>
