@@ -134,11 +134,6 @@ function Comparison({ place, row, tag, versions, show }: Props) {
           ))}
         </select>
       </label>
-      {place.against?.version === null && !row!.tags.includes(place.against.tag) && (
-        <p class="hint warning" role="note">
-          The label {place.against.tag} was removed; choose another one to compare with.
-        </p>
-      )}
       {place.against && (
         <div class="switch" role="group" aria-label="how to compare">
           <button type="button" aria-pressed={!place.beside} onClick={() => show({ beside: false })}>
