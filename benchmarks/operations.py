@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.resting import rest
-from benchmarks.rows import Limit
+from benchmarks.rows import SAME, Limit
 
 BATCH = 200  # calls that make one sample where a single one is too short for the clock
 LOOKS = 40  # such samples
+FEW = 1_000  # images that every folder has
 SLOW = 3  # calls of what takes long
 LARGE = 1_000_000  # images: such a folder has its turn once, and there it takes seconds
 NEW = 10  # files that another program brings
@@ -39,9 +40,9 @@ class Bench:
         """Give the id that the changes add in a turn and finally remove in it."""
         return f"bench_{turn:06}"
 
-    def chosen(self) -> list[str]:
-        """Give one of the ids for each call of a sample."""
-        return random.choices(self.ids, k=BATCH)
+    def chosen(self, among: int | None = None) -> list[str]:
+        """Give one of the ids, or of so many that stand first, for each call of a sample."""
+        return random.choices(self.ids[:among], k=BATCH)
 
 
 Run = Callable[[Bench, int], list[float]]  # one turn, after so many others; nothing when there were enough
@@ -73,13 +74,13 @@ def _repeated(method: str, most: int = 20) -> Run:
     return run
 
 
-def _looked_up(method: str, *more: str) -> Run:
-    """Measure a method that looks one image up, for images chosen at random."""
+def _looked_up(method: str, *more: str, among: int | None = None) -> Run:
+    """Measure a method that looks one image up, for images chosen at random: of all, or of so many that stand first."""
 
     def run(bench: Bench, turn: int) -> list[float]:
         if turn >= LOOKS:
             return []
-        call, ids = getattr(bench.store, method), bench.chosen()
+        call, ids = getattr(bench.store, method), bench.chosen(among)
 
         def batch() -> None:
             for id in ids:
@@ -175,6 +176,9 @@ READING: dict[str, Run] = {
     "get_image_uri": _looked_up("get_image_uri"),
     "get_label_uri": _looked_up("get_label_uri", "final"),
     "get_image_info": _looked_up("get_image_info"),
+    f"get_image_uri{SAME}": _looked_up("get_image_uri", among=FEW),
+    f"get_label_uri{SAME}": _looked_up("get_label_uri", "final", among=FEW),
+    f"get_image_info{SAME}": _looked_up("get_image_info", among=FEW),
     "list_images": _repeated("list_images"),
     "get_unlabeled_images": _repeated("get_unlabeled_images"),
     "status": _repeated("status"),

@@ -371,6 +371,10 @@ SELECT e.seq, e.chain, m.count, m.newest
 FROM (SELECT (SELECT count(*) FROM mark) AS count, (SELECT max(id) FROM mark) AS newest) m
 LEFT JOIN (SELECT seq, chain FROM event ORDER BY seq DESC LIMIT 1) e;
 
+-- name: found_since
+-- The number of the newest event, and whether one since :seq is another than that a file was found.
+SELECT coalesce(max(seq), :seq), EXISTS (SELECT 1 FROM event WHERE seq > :seq AND action <> 'found') FROM event;
+
 -- name: last_event
 -- Number and chain of the newest event.
 SELECT seq, chain FROM event ORDER BY seq DESC LIMIT 1;

@@ -219,6 +219,11 @@ class SqliteCatalog:
         row = self._get("last_event")
         return row[0] if row else 0
 
+    def found_since(self, seq: int) -> tuple[int, bool]:
+        """Give the number of the newest event, and whether one since `seq` is another than that a file was found."""
+        last, is_more = self._get("found_since", seq=seq)
+        return last, bool(is_more)
+
     def last_event_at(self, time: int) -> int:
         """Give the number of the newest event up to a time in milliseconds since 1970, 0 before the first."""
         return int(self._get("last_event_at", time=time))

@@ -61,4 +61,5 @@ def opened(folder: Path, **options: Any) -> Iterator["LocalDatastore"]:
         printing.bar() as tell,
         LocalDatastore(str(folder), extensions=settings.extensions, progress=tell, **options) as datastore,
     ):
+        datastore.wait_until_recorded()  # while the bar shows it
         yield datastore

@@ -121,6 +121,13 @@ class Beyond(Receiving, Finding, Pictures):
                     done[number] = found
         return done
 
+    def wait_until_recorded(self) -> None:
+        """Wait until everything is recorded that the folder held when it was opened for the first time.
+
+        A large folder can be listed before that; what needs more than its files' names waits by itself.
+        """
+        _ = self._store
+
     def problems(self) -> list[str]:
         """Say what scans could not take in and which files are missing, a sentence for each file.
 

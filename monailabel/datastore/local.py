@@ -76,7 +76,10 @@ class LocalDatastore(Beyond):
         `extensions` are the patterns of the files that a scan takes in; `auto_reload` watches the folder; `read_only`
         lists what is there and writes not a byte. `actor` is recorded as who makes changes (the operating system's
         user otherwise); `state_dir` holds the datastore's own files instead of `.monailabel` in the folder;
-        `progress(what, done, total)` is called while something takes long.
+        `progress(what, done, total)` is called while something takes long, also from another thread.
+
+        A large folder that is opened for the first time is listed at once and recorded in the background; what needs
+        more than the names of its files waits until that is done.
 
         `follow_links` says what links that lead out of the folder are followed for: "never" lists nothing behind them,
         "reading" lists and reads linked files and folders, "writing" also saves into linked folders (a linked file is
@@ -137,6 +140,14 @@ class LocalDatastore(Beyond):
 
     @property
     def _store(self) -> Store:
+        """Give our store, with everything recorded that the folder held when it was opened first."""
+        store = self._opened
+        if store.beginning is not None:
+            store.wait()
+        return store
+
+    @property
+    def _opened(self) -> Store:
         store = self._writing
         if store is None and self._looking is not None and self._finalizer_alive():
             store = self._looking.current()
@@ -283,29 +294,29 @@ class LocalDatastore(Beyond):
 
     def name(self) -> str:
         """Give the datastore's name."""
-        return self._store.catalog.settings()["name"]
+        return self._opened.catalog.settings()["name"]
 
     def description(self) -> str:
         """Give the datastore's description."""
-        return self._store.catalog.settings()["description"]
+        return self._opened.catalog.settings()["description"]
 
     def list_images(self, *, limit: int | None = None, after: str = "") -> list[str]:
         """Give the ids of all images, or of up to `limit` that follow the id `after`."""
         if limit is None and not after:
-            return self._store.catalog.image_ids()
-        return self._store.catalog.page_of_images(after, -1 if limit is None else limit)
+            return self._opened.listing().image_ids()
+        return self._opened.listing().page_of_images(after, -1 if limit is None else limit)
 
     def get_labeled_images(self, label_tag: str | None = None, labels: list[str] | None = None) -> list[str]:
         """Give the ids of the images that have a label of a tag (default `final`) that names one of the structures."""
-        return self._store.catalog.labelled(text_of(label_tag or DefaultLabelTag.FINAL), structures_of(labels))
+        return self._opened.listing().labelled(text_of(label_tag or DefaultLabelTag.FINAL), structures_of(labels))
 
     def get_unlabeled_images(self, label_tag: str | None = None, labels: list[str] | None = None) -> list[str]:
         """Give the ids of all other images."""
-        return self._store.catalog.unlabelled(text_of(label_tag or DefaultLabelTag.FINAL), structures_of(labels))
+        return self._opened.listing().unlabelled(text_of(label_tag or DefaultLabelTag.FINAL), structures_of(labels))
 
     def status(self) -> dict[str, Any]:
         """Count images, images with a final label, and labels by tag."""
-        tallies = self._store.catalog.tallies()
+        tallies = self._opened.listing().tallies()
         images = tallies.pop(IMAGE, 0)
         return {
             "total": self._counted("list_images", images),
@@ -362,8 +373,8 @@ class LocalDatastore(Beyond):
         return self._uri(text_of(label_id), tag) if tag else ""
 
     def _uri(self, image_id: str, tag: str) -> str:
-        store = self._store
-        row = store.catalog.listed(image_id, tag)
+        store = self._opened
+        row = store.listing().listed(image_id, tag)
         if row is None:
             return ""
         return store.real_path(image_id, tag, *row[1:])
@@ -387,7 +398,7 @@ class LocalDatastore(Beyond):
 
     def get_labels_by_image_id(self, image_id: str) -> dict[str, str]:
         """Give the label ids of an image by tag, in the order of their creation."""
-        return {tag: image_id for tag, _ in self._store.catalog.items_of(text_of(image_id)) if tag}
+        return {tag: image_id for tag, _ in self._opened.listing().items_of(text_of(image_id)) if tag}
 
     def get_label_by_image_id(self, image_id: str, tag: str) -> str:
         """Give the id of an image's label of that tag, `""` if there is none."""

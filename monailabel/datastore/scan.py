@@ -2,8 +2,9 @@
 
 import os
 import re
+import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
@@ -89,6 +90,28 @@ class Scan:
             if labels is not None:
                 unfinished = self._take_in(labels, since) or unfinished
         return unfinished
+
+    def survey(self) -> list[Reading]:
+        """Read the folders that changed, and take in nothing yet."""
+        stamps = self._catalog.folders()
+        readings = (self._read(tag, stamps) for tag in [IMAGE, *self._tags(stamps)])
+        return [reading for reading in readings if reading is not None]
+
+    def take_in(self, readings: list[Reading]) -> None:
+        """Take in what a survey found in folders of which nothing was known."""
+        for reading in readings:
+            self._take_in(reading, since=0)
+
+    def sorted_out(self, reading: Reading, images: Container[str] = ()) -> dict[str, str]:
+        """Give image id and extension of the new files that would be taken in if names were all that counts."""
+        found: dict[str, str] = {}
+        for name in self._candidates(reading):
+            image_id = self._begins_with(name, images) if reading.tag else self._to_id(name)[0]
+            if image_id is None or image_id in found:
+                continue
+            if reading.tag or self._is_safe(reading, name, image_id):
+                found[image_id] = sys.intern(name[len(image_id) :])  # of a million files, few are different
+        return found
 
     def look_at(self, paths: set[str]) -> set[str]:
         """Take in what happened to single files, bytes changed in place too, without reading their folders.
@@ -243,6 +266,10 @@ class Scan:
         starts = [name[: end.start()] for end in _ENDS.finditer(name, 1)][::-1]
         usual = self._to_id(name)[0]
         return starts if usual in starts else sorted([*starts, usual], key=len, reverse=True)
+
+    def _begins_with(self, name: str, images: Container[str]) -> str | None:
+        """Give the longest id among those of `images` that a label's file may belong to."""
+        return next((start for start in self._starts(name) if start in images), None)
 
     def _images_of(self, starts: Iterable[list[str]], edit: Edit) -> _Images:
         """Give which images labels that begin so may belong to: whether each is listed, and its version."""

@@ -14,11 +14,12 @@ from monailabel.catalog.sqlite import SqliteCatalog
 from monailabel.datastore import layouts
 from monailabel.datastore.actor import UNKNOWN, Actor
 from monailabel.datastore.background import Background
+from monailabel.datastore.beginning import LARGE, Beginning, Names
 from monailabel.datastore.calm import Calm
 from monailabel.datastore.change import Changes
 from monailabel.datastore.checksums import Checksums
 from monailabel.datastore.edit import Edit, visible_name
-from monailabel.datastore.entries import path_by_key
+from monailabel.datastore.entries import Reading, path_by_key
 from monailabel.datastore.erasing import SHOWN, Erasing
 from monailabel.datastore.finder import INDEX, Finder
 from monailabel.datastore.head import HeadFile
@@ -103,6 +104,7 @@ class Store:
         self.head = HeadFile(self.catalog, self.own)
         self.spare = Spare(self.catalog, self.state)
         self.background = Background()
+        self.beginning: Beginning | None = None  # while what a first opening found is recorded
         self.opened_at = self.catalog.last_event()
         self.rebuilt = pending(self.catalog)
         self._after_loss = self._is_after_loss()
@@ -111,7 +113,10 @@ class Store:
             self.snapshot.forget_before(self.rebuilt["last"] if self.rebuilt else self.catalog.last_event())
         if not self.private:
             self._tidy()
-        self.refresh()
+        if self.private or self.opened_at or self._after_loss:
+            self.refresh()
+        else:
+            self._begin()
         if self._after_loss:
             reconciled(self.catalog, self.changes, private=self.private)
             self._after_loss = False
@@ -125,6 +130,41 @@ class Store:
         self.changes.sweep()
         self.snapshot.sweep()
         self.erasing.finish()
+
+    def _begin(self) -> None:
+        """Take in a folder of which nothing is recorded; what a large one holds is listed before that."""
+        self._take_in_document()
+        readings = self.scan.survey()
+        if self.catalog.last_event() or sum(len(reading.difference.new) for reading in readings) < LARGE:
+            self._record(readings)
+        else:
+            names = Names(readings, self.scan)
+            self.beginning = Beginning(self.catalog, names, lambda: self._record(readings))
+            self.beginning.start()
+
+    def _record(self, readings: list[Reading]) -> None:
+        self.scan.take_in(readings)
+        self.refresh()
+        self.beginning = None
+
+    def wait(self) -> None:
+        """Wait until all that the folder held when it was opened first is recorded."""
+        beginning = self.beginning
+        if beginning is None or not beginning.join():
+            return
+        if self.beginning is not None:  # it failed, or a fork left its thread behind
+            self.refresh()
+            self.beginning = None
+
+    def listing(self) -> SqliteCatalog | Names:
+        """Give who can say which images and labels there are."""
+        beginning = self.beginning
+        if beginning is None:
+            return self.catalog
+        if (names := beginning.names()) is not None:
+            return names
+        self.wait()
+        return self.catalog
 
     def _tell_head(self, what: str) -> None:
         """Note the head of the events in the log, from which it can be given to a check."""
@@ -330,6 +370,8 @@ class Store:
     def close(self) -> None:
         """Finish what is unfinished, bring the document up to date if that is quick, and let go of everything."""
         _open.discard(self)
+        if self.beginning is not None:
+            self.beginning.join()  # where it failed the next opening goes on
         self.closed = True
         self.checksums.stopped.set()
         self.background.close()

@@ -43,7 +43,7 @@ _READABLE = ("Content-Disposition", "Content-Range", "Accept-Ranges", "ETag")  #
 
 def open_datastore(settings: Settings, progress: Progress | None = None) -> LocalDatastore:
     """Open the datastore that the settings name."""
-    return LocalDatastore(
+    store = LocalDatastore(
         settings.folder,
         extensions=settings.extensions,
         auto_reload=settings.auto_reload,
@@ -53,6 +53,8 @@ def open_datastore(settings: Settings, progress: Progress | None = None) -> Loca
         recursive=settings.recursive,
         progress=progress,
     )
+    store.wait_until_recorded()
+    return store
 
 
 def create_app(settings: Settings, store: LocalDatastore | None = None) -> FastAPI:
